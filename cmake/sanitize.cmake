@@ -1,0 +1,23 @@
+# Sanitizers for everything that is built here: the library, the tests and the samples.
+#
+# gcc links the runtimes as shared libraries, and each must be the first library of its process. A preloaded
+# libunblock.so would stand before it, so tests preload the runtime ahead of the library: UNBLOCK_SANITIZER_RUNTIME.
+# What names its default libraries itself adds UNBLOCK_SANITIZER_LIBRARIES.
+set(UNBLOCK_SANITIZE "" CACHE STRING "Sanitizers for library and tests: empty, 'address,undefined' or 'thread'")
+set(UNBLOCK_SANITIZER_RUNTIME "")
+set(UNBLOCK_SANITIZER_LIBRARIES "")
+
+if(UNBLOCK_SANITIZE)
+  add_compile_options(-fsanitize=${UNBLOCK_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${UNBLOCK_SANITIZE})
+  if(UNBLOCK_SANITIZE MATCHES "thread")
+    set(unblock_runtime_name libtsan.so)
+    set(UNBLOCK_SANITIZER_LIBRARIES -ltsan)
+  else()
+    set(unblock_runtime_name libasan.so)
+    set(UNBLOCK_SANITIZER_LIBRARIES -lasan -lubsan)
+  endif()
+  execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=${unblock_runtime_name}
+    OUTPUT_VARIABLE unblock_runtime_path OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  get_filename_component(UNBLOCK_SANITIZER_RUNTIME ${unblock_runtime_path} REALPATH)
+endif()

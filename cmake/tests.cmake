@@ -1,0 +1,136 @@
+# How tests are registered. Every folder under tests/ uses these functions and nothing else. In contract/, liveness/ and
+# programs/ each family keeps its own list, FAMILY.cmake, so that two families never edit one file.
+#
+#   unblock_contract_test(NAME file.cc [PARKS kind…] [COUNTS statistic…] [options])
+#     One GoogleTest binary that knows nothing of us. contract.NAME.libc runs it plainly: libc is the judge.
+#     contract.NAME.unblock and .unblock1, .unblock2, .unblock4 (so many processors) run it under the library; the
+#     runner then asserts from the exit statistics that the library was active, that the program parked in each of the
+#     kinds named (parks_KIND > 0), and that each statistic named after COUNTS is above 0.
+#
+#   unblock_liveness_test(NAME file.cc [PARKS kind…] [COUNTS statistic…] [options])
+#     The same binary shape, run plainly and then on one processor with the monitor off, so that nothing rescues a call
+#     that keeps its carrier: deadlock is the failure.
+#
+#   unblock_scheduler_test(NAME file.cc… [options])
+#     A GoogleTest binary that links the scheduler itself, without the shim.
+#
+#   unblock_program_test(NAME script.py [ARGS…] [options])    unblock_house_test(NAME script.py [ARGS…] [options])
+#     A Python script; UNBLOCK_BUILD_DIR and UNBLOCK_SOURCE_DIR are in its environment.
+#
+# Options: ARGS (of the binary or script), LIBRARIES (linked), ENVIRONMENT (NAME=value…), TIMEOUT seconds,
+# LONG (only `scripts/test --long` runs it), SERIAL (it has the machine to itself).
+include_guard()
+
+find_package(GTest REQUIRED)
+find_package(Threads REQUIRED)
+find_program(UNBLOCK_PYTHON python3 HINTS /usr/bin REQUIRED)
+
+set(UNBLOCK_RUNNER ${PROJECT_SOURCE_DIR}/tests/run_under_unblock)
+set(UNBLOCK_TEST_MAIN ${PROJECT_SOURCE_DIR}/tests/contract/main.cc)
+
+# Parses the options of the calling function into arg_NAME.
+macro(unblock_parse_options)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "LONG;SERIAL" "TIMEOUT" "ARGS;LIBRARIES;ENVIRONMENT;PARKS;COUNTS")
+endmacro()
+
+function(unblock_contract_test name)
+  unblock_parse_options()
+  unblock_unaware_binary(contract.${name} ${ARGV1})
+  unblock_register(contract.${name}.libc contract "$<TARGET_FILE:contract.${name}>;${arg_ARGS}")
+  unblock_register_under_unblock(contract.${name}.unblock contract contract.${name})
+  foreach(processors 1 2 4)
+    unblock_register_under_unblock(contract.${name}.unblock${processors} contract contract.${name}
+      --processors ${processors})
+  endforeach()
+endfunction()
+
+function(unblock_liveness_test name)
+  unblock_parse_options()
+  unblock_unaware_binary(liveness.${name} ${ARGV1})
+  unblock_register(liveness.${name}.libc liveness "$<TARGET_FILE:liveness.${name}>;${arg_ARGS}")
+  unblock_register_under_unblock(liveness.${name}.unblock liveness liveness.${name} --processors 1 --no-monitor)
+endfunction()
+
+function(unblock_scheduler_test name)
+  unblock_parse_options()
+  add_executable(scheduler.${name} ${ARGV1} ${arg_UNPARSED_ARGUMENTS})
+  target_link_libraries(scheduler.${name} PRIVATE unblock_scheduler GTest::gtest_main Threads::Threads ${arg_LIBRARIES})
+  unblock_register(scheduler.${name} scheduler "$<TARGET_FILE:scheduler.${name}>;${arg_ARGS}")
+endfunction()
+
+function(unblock_program_test name)
+  unblock_parse_options()
+  unblock_register(programs.${name} programs
+    "${UNBLOCK_PYTHON};${CMAKE_CURRENT_SOURCE_DIR}/${ARGV1};${arg_UNPARSED_ARGUMENTS};${arg_ARGS}")
+endfunction()
+
+function(unblock_house_test name)
+  unblock_parse_options()
+  unblock_register(house.${name} house
+    "${UNBLOCK_PYTHON};${CMAKE_CURRENT_SOURCE_DIR}/${ARGV1};${arg_UNPARSED_ARGUMENTS};${arg_ARGS}")
+endfunction()
+
+# Builds a binary that knows nothing of us. Its main keeps a second thread waiting in a way that the test itself does
+# not claim to park in, so that one kept thread never satisfies a claim.
+function(unblock_unaware_binary target source)
+  add_executable(${target} ${source} ${UNBLOCK_TEST_MAIN})
+  set(gate PipeGate)
+  if("descriptor" IN_LIST arg_PARKS OR "poll" IN_LIST arg_PARKS)
+    set(gate ConditionGate)
+  endif()
+  if(gate STREQUAL ConditionGate AND "condition" IN_LIST arg_PARKS)
+    set(gate SemaphoreGate)
+  endif()
+  target_compile_definitions(${target} PRIVATE KEPT_THREAD_GATE=${gate})
+  target_link_libraries(${target} PRIVATE GTest::gtest Threads::Threads ${arg_LIBRARIES})
+endfunction()
+
+function(unblock_register_under_unblock test label target)
+  set(claims ${arg_PARKS})
+  list(TRANSFORM claims PREPEND --parks=)
+  set(counts ${arg_COUNTS})
+  list(TRANSFORM counts PREPEND --counts=)
+  set(runtime "")
+  if(UNBLOCK_SANITIZER_RUNTIME)
+    set(runtime --runtime ${UNBLOCK_SANITIZER_RUNTIME})
+  endif()
+  unblock_timeout(timeout)
+  math(EXPR patience "${timeout} - 5")
+  unblock_register(${test} ${label} "${UNBLOCK_PYTHON};${UNBLOCK_RUNNER};--library;$<TARGET_FILE:unblock>;${runtime};\
+--timeout;${patience};${ARGN};${claims};${counts};--;$<TARGET_FILE:${target}>;${arg_ARGS}")
+endfunction()
+
+# Registers one command with CTest; reads the options of the calling function.
+function(unblock_register test label command)
+  list(REMOVE_ITEM command "")
+  add_test(NAME ${test} COMMAND ${command})
+  set(labels ${label})
+  if(arg_LONG)
+    list(APPEND labels long)
+  endif()
+  unblock_timeout(timeout)
+  set_tests_properties(${test} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} ENVIRONMENT
+    "UNBLOCK_BUILD_DIR=${CMAKE_BINARY_DIR};UNBLOCK_SOURCE_DIR=${PROJECT_SOURCE_DIR};${arg_ENVIRONMENT}")
+  if(arg_SERIAL)
+    set_tests_properties(${test} PROPERTIES RUN_SERIAL TRUE)
+  endif()
+endfunction()
+
+function(unblock_timeout result)
+  set(timeout 60)
+  if(arg_TIMEOUT)
+    set(timeout ${arg_TIMEOUT})
+  endif()
+  if(UNBLOCK_SANITIZE)
+    math(EXPR timeout "3 * ${timeout}")
+  endif()
+  set(${result} ${timeout} PARENT_SCOPE)
+endfunction()
+
+# Includes each FAMILY.cmake beside the calling CMakeLists.txt.
+macro(unblock_include_family_lists)
+  file(GLOB families CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cmake)
+  foreach(family ${families})
+    include(${family})
+  endforeach()
+endmacro()
