@@ -1,0 +1,2 @@
+unblock_contract_test(condition condition_test.cc PARKS condition mutex)
+unblock_contract_test(condition_timed condition_timed_test.cc PARKS condition)

@@ -1,0 +1,151 @@
+// Process-shared mutexes, in memory that a child shares with its parent.
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include <atomic>
+#include <thread>
+
+#include "child.h"
+#include "mutexes.h"
+
+namespace {
+
+struct Account {
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  std::atomic<bool> held = false;
+  std::atomic<bool> released = false;
+  long balance = 0;
+};
+
+TEST(SharedMutex, ExcludesBetweenProcesses) {
+  Shared<Account> account;
+  init_mutex(&account->mutex, {.sharing = PTHREAD_PROCESS_SHARED});
+  auto deposit = [&] {
+    for (int i = 0; i < 500; ++i) {
+      if (pthread_mutex_lock(&account->mutex) != 0) return 1;
+      long seen = account->balance;
+      if (i % 20 == 0) sched_yield();
+      account->balance = seen + 1;
+      if (pthread_mutex_unlock(&account->mutex) != 0) return 1;
+    }
+    return 0;
+  };
+  pid_t first = start_child(deposit), second = start_child(deposit);
+  std::thread thread([&] { EXPECT_EQ(deposit(), 0); });
+  EXPECT_EQ(deposit(), 0);
+  thread.join();
+  EXPECT_EQ(end_of(first), 0);
+  EXPECT_EQ(end_of(second), 0);
+  EXPECT_EQ(account->balance, 2000);
+}
+
+TEST(SharedMutex, WaitsForAnotherProcessToUnlock) {
+  Shared<Account> account;
+  init_mutex(&account->mutex, {.sharing = PTHREAD_PROCESS_SHARED});
+  pid_t child = start_child([&] {
+    if (pthread_mutex_lock(&account->mutex) != 0) return 1;
+    account->held = true;
+    if (!eventually(account->released)) return 2;
+    let_others_run();
+    account->balance = 4711;
+    return pthread_mutex_unlock(&account->mutex);
+  });
+  ASSERT_TRUE(eventually(account->held));
+  EXPECT_EQ(pthread_mutex_trylock(&account->mutex), EBUSY);
+  account->released = true;
+  EXPECT_EQ(pthread_mutex_lock(&account->mutex), 0);
+  EXPECT_EQ(account->balance, 4711);
+  EXPECT_EQ(pthread_mutex_unlock(&account->mutex), 0);
+  EXPECT_EQ(end_of(child), 0);
+}
+
+TEST(SharedMutex, TimedlockOfAMutexThatAnotherProcessHoldsTimesOut) {
+  Shared<Account> account;
+  init_mutex(&account->mutex, {.sharing = PTHREAD_PROCESS_SHARED});
+  pid_t child = start_child([&] {
+    if (pthread_mutex_lock(&account->mutex) != 0) return 1;
+    account->held = true;
+    if (!eventually(account->released)) return 2;
+    return pthread_mutex_unlock(&account->mutex);
+  });
+  ASSERT_TRUE(eventually(account->held));
+  timespec deadline = in_milliseconds(20);
+  EXPECT_EQ(pthread_mutex_timedlock(&account->mutex, &deadline), ETIMEDOUT);
+  EXPECT_TRUE(is_over(deadline));
+  account->released = true;
+  EXPECT_EQ(end_of(child), 0);
+}
+
+TEST(SharedRobustMutex, OtherProcessLearnsThatTheOwnerDied) {
+  Shared<Account> account;
+  init_mutex(&account->mutex, {.robustness = PTHREAD_MUTEX_ROBUST, .sharing = PTHREAD_PROCESS_SHARED});
+  EXPECT_EQ(in_child([&] { return pthread_mutex_lock(&account->mutex); }), 0);
+  EXPECT_EQ(pthread_mutex_lock(&account->mutex), EOWNERDEAD);
+  EXPECT_EQ(pthread_mutex_consistent(&account->mutex), 0);
+  EXPECT_EQ(pthread_mutex_unlock(&account->mutex), 0);
+}
+
+TEST(SharedRobustMutex, WaiterIsWokenWhenTheOwnerIsKilled) {
+  Shared<Account> account;
+  init_mutex(&account->mutex, {.robustness = PTHREAD_MUTEX_ROBUST, .sharing = PTHREAD_PROCESS_SHARED});
+  pid_t child = start_child([&] {
+    if (pthread_mutex_lock(&account->mutex) != 0) return 1;
+    account->held = true;
+    return eventually([] { return false; }) ? 0 : 2;
+  });
+  ASSERT_TRUE(eventually(account->held));
+  std::atomic<bool> coming = false;
+  std::thread waiter([&] {
+    coming = true;
+    EXPECT_EQ(pthread_mutex_lock(&account->mutex), EOWNERDEAD);
+    EXPECT_EQ(pthread_mutex_consistent(&account->mutex), 0);
+    EXPECT_EQ(pthread_mutex_unlock(&account->mutex), 0);
+  });
+  EXPECT_TRUE(eventually(coming));
+  let_others_run();
+  EXPECT_EQ(kill(child, SIGKILL), 0);
+  EXPECT_EQ(end_of(child), -SIGKILL);
+  waiter.join();
+}
+
+TEST(SharedRobustMutex, ChildLearnsThatAThreadOfTheParentDied) {
+  Shared<Account> account;
+  init_mutex(&account->mutex, {.robustness = PTHREAD_MUTEX_ROBUST, .sharing = PTHREAD_PROCESS_SHARED});
+  std::thread([&] { EXPECT_EQ(pthread_mutex_lock(&account->mutex), 0); }).join();
+  EXPECT_EQ(in_child([&] {
+              if (pthread_mutex_lock(&account->mutex) != EOWNERDEAD) return 1;
+              if (pthread_mutex_consistent(&account->mutex) != 0) return 2;
+              return pthread_mutex_unlock(&account->mutex);
+            }),
+            0);
+}
+
+TEST(SharedCondition, SignalReachesAnotherProcess) {
+  Shared<Account> account;
+  init_mutex(&account->mutex, {.sharing = PTHREAD_PROCESS_SHARED});
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  ASSERT_EQ(pthread_condattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED), 0);
+  ASSERT_EQ(pthread_cond_init(&account->changed, &attributes), 0);
+  pid_t child = start_child([&] {
+    pthread_mutex_lock(&account->mutex);
+    account->held = true;
+    while (account->balance == 0) {
+      if (pthread_cond_wait(&account->changed, &account->mutex) != 0) return 1;
+    }
+    account->balance = 2;
+    pthread_cond_signal(&account->changed);
+    return pthread_mutex_unlock(&account->mutex);
+  });
+  ASSERT_TRUE(eventually(account->held));
+  pthread_mutex_lock(&account->mutex);
+  account->balance = 1;
+  EXPECT_EQ(pthread_cond_signal(&account->changed), 0);
+  while (account->balance != 2) ASSERT_EQ(pthread_cond_wait(&account->changed, &account->mutex), 0);
+  pthread_mutex_unlock(&account->mutex);
+  EXPECT_EQ(end_of(child), 0);
+}
+
+}  // namespace
