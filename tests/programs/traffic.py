@@ -22,8 +22,25 @@ class Gate:
     async def pass_through(self):
         self.missing -= 1
         if self.missing <= 0:
-            self.opened.set()
+            self.complete()
         await self.opened.wait()
+
+    def complete(self):
+        self.open()
+
+    def open(self):
+        self.opened.set()
+
+
+class HeldGate(Gate):
+    """Says when so many have arrived, and opens when it is told to."""
+
+    def __init__(self, expected):
+        super().__init__(expected)
+        self.all_here = asyncio.Event()
+
+    def complete(self):
+        self.all_here.set()
 
 
 class EchoOrigin:

@@ -145,10 +145,10 @@ class Watch(threading.Thread):
 class Program:
     """A running program. Its output, both streams, goes to a file, so that no pipe of ours ever fills."""
 
-    def __init__(self, command, folder, **extra):
+    def __init__(self, command, folder, natively=False, **extra):
         self.name = pathlib.Path(command[0]).name
         self.output_file = pathlib.Path(tempfile.mkstemp(prefix=f"{self.name}-", suffix=".output", dir=folder)[1])
-        self.statistics_file = self.output_file.with_suffix(".statistics") if under_unblock() else None
+        self.statistics_file = self.output_file.with_suffix(".statistics") if under_unblock() and not natively else None
         with open(self.output_file, "wb") as output:
             self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output,
                                             stderr=subprocess.STDOUT, cwd=folder,
@@ -217,8 +217,9 @@ class ProgramTest(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="unblock-program-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
-    def start(self, command, **extra):
-        program = Program(command, self.folder, **extra)
+    def start(self, command, natively=False, **extra):
+        """Starts a program under test, or natively in either run; it does not outlive the test."""
+        program = Program(command, self.folder, natively, **extra)
         self.addCleanup(program.discard)
         return program
 
