@@ -1,0 +1,111 @@
+#include "scheduler/carrier.h"
+
+#include <x86intrin.h>
+
+#include "scheduler/event_loop.h"
+#include "scheduler/scheduler.h"
+#include "scheduler/switch.h"
+
+namespace unblock {
+namespace {
+
+// How long a processor computes before it looks at the loop, and before it asks another for help, in ticks of the
+// time-stamp counter (some 2 to 4 for each nanosecond: these are orders of magnitude, not deadlines).
+constexpr uint64_t poll_after = 250'000;
+constexpr uint64_t help_after = 1'500'000;
+constexpr uint32_t picks_before_poll = 64;
+
+enum class Taken { thread, empty, time_to_poll, lost };
+
+// Step 1 of the carrier's protocol.
+Taken take(Processor& processor, Carrier& carrier, GreenThread*& thread) {
+  bool late = false;
+  {
+    Held held(processor.lock);
+    if (processor.owner != &carrier) return Taken::lost;  // [ownership-under-lock]
+    ++processor.picks;
+    if (processor.left_in_turn == 0) {
+      if (processor.queue.empty()) return Taken::empty;
+      uint64_t now = __rdtsc();
+      if (processor.picks_since_poll >= picks_before_poll || now - processor.polled > poll_after) {
+        processor.picks_since_poll = 0;
+        processor.polled = now;
+        return Taken::time_to_poll;
+      }
+      processor.left_in_turn = processor.queue.length();
+      processor.turn_began = now;
+    }
+    thread = processor.queue.pop_front();
+    --processor.left_in_turn;
+    ++processor.picks_since_poll;
+    processor.length.store(processor.queue.length(), std::memory_order_relaxed);
+    late = !processor.queue.empty() && __rdtsc() - processor.turn_began > help_after;
+  }
+  if (late) scheduler::wake_help();
+  return Taken::thread;
+}
+
+GreenThread* next_thread(Carrier& carrier) {
+  for (;;) {
+    Processor* processor = carrier.processor.load(std::memory_order_acquire);
+    if (processor == nullptr) {
+      if (!scheduler::wait_as_spare(carrier)) return nullptr;
+      continue;
+    }
+    GreenThread* thread = nullptr;
+    switch (take(*processor, carrier, thread)) {
+      case Taken::thread: return thread;
+      case Taken::lost: break;
+      case Taken::time_to_poll:
+        event_loop::poll(0);
+        scheduler::run_due_timers(*processor);
+        scheduler::take_injected(*processor);
+        break;
+      case Taken::empty:
+        if (scheduler::take_injected(*processor) || scheduler::run_due_timers(*processor)) break;
+        if (scheduler::steal_into(carrier, *processor)) break;
+        scheduler::go_idle(carrier, *processor);
+        break;
+    }
+  }
+}
+
+}  // namespace
+
+bool after_leaving(Carrier& carrier, GreenThread& thread, Leaving why) {
+  switch (why) {
+    case Leaving::park:
+      if (thread.detections != 0 && ++thread.quiet_parks > 64) thread.detections = 0;
+      if (!park_saved(thread)) make_runnable(thread);
+      return true;
+    case Leaving::yield: make_runnable(thread); return true;
+    case Leaving::finish: break;
+  }
+  host::thread_finished(thread);
+  return !carrier.ends_with_thread;
+}
+
+void run_carrier(Carrier& carrier) {
+  for (;;) {
+    GreenThread* thread = next_thread(carrier);
+    if (thread == nullptr) return;
+    ++carrier.statistics.switches;
+    if (!after_leaving(carrier, *thread, resume(carrier, *thread))) return;
+  }
+}
+
+void make_runnable(GreenThread& green) {
+  Carrier* carrier = here.carrier;
+  Processor* processor = carrier != nullptr ? carrier->processor.load(std::memory_order_acquire) : nullptr;
+  if (processor != nullptr) {
+    Held held(processor->lock);
+    if (processor->owner == carrier) {  // [ownership-under-lock]
+      processor->queue.push_back(green);
+      processor->length.store(processor->queue.length(), std::memory_order_relaxed);
+      return;
+    }
+  }
+  scheduler::inject(green);
+}
+
+}  // namespace unblock

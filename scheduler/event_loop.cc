@@ -1,0 +1,110 @@
+#include "scheduler/event_loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+
+#include "scheduler/host.h"
+#include "scheduler/kernel.h"
+#include "scheduler/readiness.h"
+
+namespace unblock::event_loop {
+namespace {
+
+int epoll_fd = -1;
+int kick_fd = -1;
+bool has_epoll_pwait2 = true;
+
+constexpr uint64_t kick_key = ~uint64_t{0};
+constexpr int most_events = 128;
+
+uint64_t key(int fd, uint32_t generation) { return (uint64_t)generation << 32 | (uint32_t)fd; }
+
+long control(int operation, int fd, uint64_t data, uint32_t events) {
+  epoll_event event = {};
+  event.events = events;
+  event.data.u64 = data;
+  return kernel::invoke(SYS_epoll_ctl, epoll_fd, operation, fd, &event);
+}
+
+// Moves a descriptor to the highest free number below the limit.
+int move_to_the_top(int fd) {
+  if (fd < 0) return fd;
+  rlimit limit = {};
+  kernel::invoke(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit);
+  for (long low = (long)limit.rlim_cur - 1; low > fd && low > (long)limit.rlim_cur - 64; --low) {
+    long moved = kernel::invoke(SYS_fcntl, fd, F_DUPFD_CLOEXEC, low);
+    if (moved < 0) continue;
+    kernel::invoke(SYS_close, fd);
+    return (int)moved;
+  }
+  return fd;
+}
+
+long wait(epoll_event* events, int64_t timeout) {
+  if (timeout <= 0) return kernel::invoke(SYS_epoll_wait, epoll_fd, events, most_events, 0);
+  unsigned long mask = host::mask_for_waiting();
+  if (has_epoll_pwait2) {
+    timespec time = kernel::to_timespec(timeout);
+    long result = kernel::invoke(SYS_epoll_pwait2, epoll_fd, events, most_events,
+                                 timeout == INT64_MAX ? nullptr : &time, &mask, sizeof mask);
+    if (result != -ENOSYS) return result;
+    has_epoll_pwait2 = false;
+  }
+  int64_t milliseconds = timeout / 1'000'000 + 1;  // rounded up: never early
+  int whole = timeout == INT64_MAX ? -1 : milliseconds > INT32_MAX ? INT32_MAX : (int)milliseconds;
+  return kernel::invoke(SYS_epoll_pwait, epoll_fd, events, most_events, whole, &mask, sizeof mask);
+}
+
+}  // namespace
+
+long open() {
+  long made = kernel::invoke(SYS_epoll_create1, EPOLL_CLOEXEC);
+  if (made < 0) return made;
+  long event = kernel::invoke(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (event < 0) {
+    kernel::invoke(SYS_close, made);
+    return event;
+  }
+  epoll_fd = move_to_the_top((int)made);
+  kick_fd = move_to_the_top((int)event);
+  return control(EPOLL_CTL_ADD, kick_fd, kick_key, EPOLLIN | EPOLLET);
+}
+
+void close_inherited() {
+  if (epoll_fd >= 0) kernel::invoke(SYS_close, epoll_fd);
+  if (kick_fd >= 0) kernel::invoke(SYS_close, kick_fd);
+  epoll_fd = kick_fd = -1;
+}
+
+long add(int fd, uint32_t generation, uint32_t events) {
+  return control(EPOLL_CTL_ADD, fd, key(fd, generation), events);
+}
+
+long modify(int fd, uint32_t generation, uint32_t events) {
+  return control(EPOLL_CTL_MOD, fd, key(fd, generation), events);
+}
+
+long remove(int fd) { return control(EPOLL_CTL_DEL, fd, 0, 0); }
+
+int poll(int64_t timeout) {
+  epoll_event events[most_events];
+  long count = wait(events, timeout);
+  if (count <= 0) return 0;
+  for (long i = 0; i < count; ++i) {
+    uint64_t data = events[i].data.u64;
+    if (data != kick_key) descriptor_event((int)(uint32_t)data, (uint32_t)(data >> 32), events[i].events);
+  }
+  return (int)count;
+}
+
+void kick() {
+  uint64_t one = 1;
+  kernel::invoke(SYS_write, kick_fd, &one, sizeof one);  // the edge is the message; nobody needs to read it
+}
+
+bool owns(int fd) { return fd >= 0 && (fd == epoll_fd || fd == kick_fd); }
+
+}  // namespace unblock::event_loop

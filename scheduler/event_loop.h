@@ -1,0 +1,29 @@
+#pragma once
+// The event loop: one epoll instance for the process, and an eventfd that ends a wait from outside. Both descriptors
+// live above the program's, at the top of the limit, so that the program's next number is the one libc would give.
+
+#include <stdint.h>
+
+namespace unblock::event_loop {
+
+// Makes the two descriptors; 0 or -errno. Also after a fork, when the child's own pair replaces the parent's.
+long open();
+// Closes the inherited pair without touching what it watches: that belongs to the parent.
+void close_inherited();
+
+// 0 or -errno.
+long add(int fd, uint32_t generation, uint32_t events);
+long modify(int fd, uint32_t generation, uint32_t events);
+long remove(int fd);
+
+// Handles what is ready; waits up to `timeout` nanoseconds for the first event (INT64_MAX: for ever).
+// Returns the number of events. Holds the carrier: it is the carrier's way to sleep.
+int poll(int64_t timeout);
+
+// Ends the current or next waiting poll(). Async-signal-safe.
+void kick();
+
+// Is this descriptor one of ours? The program's close and its close-everything loops must not reach it.
+bool owns(int fd);
+
+}  // namespace unblock::event_loop

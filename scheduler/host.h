@@ -1,0 +1,37 @@
+#pragma once
+// What the scheduler needs from the floor above. The shim implements these for programs; the scheduler's own tests
+// implement them trivially. None may wait or allocate; all but `start_os_thread` may run on a scheduler's stack.
+
+#include <stddef.h>
+
+namespace unblock {
+struct GreenThread;
+struct Carrier;
+struct Local;
+}  // namespace unblock
+
+namespace unblock::host {
+
+// Starts an OS thread that runs entry(argument) on a real thread block, every signal blocked at first. 0 or an error
+// number. Called on a real block, never on a green one.
+int start_os_thread(void (*entry)(void*), void* argument);
+
+// The carrier is about to run `green`: make what the kernel keeps per OS thread (signal mask, alternate stack) the
+// green thread's. Lazily: no system call when nothing differs.
+void before_resume(Carrier& carrier, GreenThread& green);
+
+// The carrier is about to sleep or to wait for events: see that signals can still reach the program.
+// `mask_for_waiting` is the kernel mask to wait under.
+unsigned long mask_for_waiting();
+
+// A green thread has left its stack for ever: wake its joiner, or take it apart when it has none. Runs on a
+// scheduler's stack.
+void thread_finished(GreenThread& green);
+
+// Signals were recorded while this thread was critical; it no longer is. Runs their handlers.
+void deliver_recorded_signals();
+
+// Says why an OS thread could not be had; once.
+void no_os_thread(int error);
+
+}  // namespace unblock::host

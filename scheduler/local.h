@@ -1,0 +1,26 @@
+#pragma once
+// What each thread block knows of us: one initial-exec variable. A green thread's copy travels with its block, so
+// `here.green` never changes for it, and `here.carrier` is stored by whoever resumes it. On a carrier's own block
+// `green` is null; on the block of an OS thread that is not ours both are null.
+
+#include <stdint.h>
+
+namespace unblock {
+
+struct GreenThread;
+struct Carrier;
+
+struct Local {
+  GreenThread* green;
+  Carrier* carrier;
+  // Above zero: a lock of ours is held or the thread is between stacks. Signals are recorded, nothing may park.
+  uint32_t critical;
+  // Above zero: a signal handler of the program runs here. Its waits hold the carrier.
+  uint32_t in_handler;
+  // A signal was recorded while `critical` was set; whoever leaves the critical section delivers it.
+  bool signals_recorded;
+};
+
+extern __thread Local here __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+}  // namespace unblock

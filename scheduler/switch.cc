@@ -1,0 +1,54 @@
+#include "scheduler/switch.h"
+
+#include "scheduler/check.h"
+#include "scheduler/thread_pointer.h"
+
+namespace unblock {
+
+using boost::context::detail::fcontext_t;
+using boost::context::detail::jump_fcontext;
+using boost::context::detail::make_fcontext;
+using boost::context::detail::transfer_t;
+
+void switch_out(Leaving leaving) {
+  Critical::enter();
+  UNBLOCK_CHECK(here.critical == 1);
+  transfer_t from = jump_fcontext(here.carrier->context, reinterpret_cast<void*>(leaving));
+  here.carrier->context = from.fctx;
+  Critical::leave();
+}
+
+Leaving resume(Carrier& carrier, GreenThread& green) {
+  host::before_resume(carrier, green);
+  green.local->carrier = &carrier;
+  green.carrier.store(&carrier, std::memory_order_relaxed);
+  carrier.running.store(&green, std::memory_order_relaxed);
+  load_thread_pointer(green.thread_pointer);
+  transfer_t from = jump_fcontext(green.context, nullptr);
+  load_thread_pointer(carrier.thread_pointer);
+  green.context = from.fctx;
+  carrier.running.store(nullptr, std::memory_order_relaxed);
+  green.carrier.store(nullptr, std::memory_order_relaxed);
+  return static_cast<Leaving>(reinterpret_cast<uintptr_t>(from.data));
+}
+
+namespace {
+
+// The first frame of every green thread.
+void begin(transfer_t from) {
+  here.carrier->context = from.fctx;
+  Critical::leave();
+  here.green->entry();
+  __builtin_unreachable();
+}
+
+}  // namespace
+
+void prepare_green(GreenThread& green, void (*entry)(), Stack* stack, void* stack_top) {
+  green.stack = stack;
+  green.entry = entry;
+  green.context = make_fcontext(stack_top, 0, begin);
+  green.local->critical = 1;  // until it begins
+}
+
+}  // namespace unblock

@@ -1,0 +1,139 @@
+#include "scheduler/wait.h"
+
+#include <errno.h>
+
+#include "scheduler/carrier.h"
+#include "scheduler/check.h"
+#include "scheduler/region.h"
+#include "scheduler/scheduler.h"
+#include "scheduler/switch.h"
+
+namespace unblock {
+namespace {
+
+// The wait word: epoch in the upper bits, then the result, then the phase.
+enum Phase : uint64_t { running = 0, armed = 1, parked = 2, ended = 3 };
+constexpr uint64_t epoch_unit = uint64_t{1} << 16;
+
+constexpr uint64_t epoch_of(uint64_t word) { return word / epoch_unit; }
+constexpr Phase phase_of(uint64_t word) { return (Phase)(word & 0xff); }
+constexpr uint64_t word_of(uint64_t epoch, Phase phase, Wakeup result = Wakeup::ready) {
+  return epoch * epoch_unit | (uint64_t)result << 8 | phase;
+}
+constexpr Wakeup result_of(uint64_t word) { return (Wakeup)(word >> 8 & 0xff); }
+
+constexpr uint32_t os_result(Wakeup result) { return 1 + (uint32_t)result; }
+
+// [one-winner]
+bool end_wait(GreenThread& green, uint64_t epoch, Wakeup result) {
+  uint64_t word = green.wait_word.load(std::memory_order_acquire);
+  while (epoch_of(word) == epoch && (phase_of(word) == armed || phase_of(word) == parked)) {
+    if (!green.wait_word.compare_exchange_weak(word, word_of(epoch, ended, result), std::memory_order_acq_rel)) continue;
+    if (phase_of(word) == parked) make_runnable(green);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool may_switch() {
+  GreenThread* green = here.green;
+  return green != nullptr && here.in_handler == 0 && !green->bound.load(std::memory_order_relaxed);
+}
+
+Waiter::Waiter(WaitKind kind, const void* object) : kind_(kind) {
+  timer_.heap = nullptr;
+  timer_.waiter = this;
+  green_ = may_switch() ? here.green : nullptr;
+  if (green_ == nullptr) return;
+  green_->waiting_for = object;
+  green_->wait_kind = kind;
+  epoch_ = epoch_of(green_->wait_word.load(std::memory_order_relaxed)) + 1;
+  green_->wait_word.store(word_of(epoch_, armed), std::memory_order_release);
+}
+
+bool Waiter::wake(Wakeup result) {
+  if (green_ != nullptr) return end_wait(*green_, epoch_, result);
+  uint32_t waiting = 0;
+  if (!os_word_.compare_exchange_strong(waiting, os_result(result), std::memory_order_acq_rel)) return false;
+  kernel::futex_wake(os_word_, 1);
+  return true;
+}
+
+bool wake_thread(GreenThread& green, Wakeup result) {
+  Critical critical;
+  return end_wait(green, epoch_of(green.wait_word.load(std::memory_order_acquire)), result);
+}
+
+Wakeup Waiter::finish() {
+  uint64_t word = green_->wait_word.load(std::memory_order_acquire);
+  UNBLOCK_CHECK(phase_of(word) == ended && epoch_of(word) == epoch_);
+  green_->wait_word.store(word_of(epoch_, running), std::memory_order_relaxed);
+  green_->wait_kind = WaitKind::none;
+  return result_of(word);
+}
+
+void Waiter::cancel() {
+  if (green_ == nullptr) return;
+  Critical critical;
+  end_wait(*green_, epoch_, Wakeup::ready);
+  finish();
+}
+
+Wakeup Waiter::wait(Deadline deadline) {
+  if (green_ == nullptr) return wait_as_os_thread(deadline);
+  if (!deadline.is_never()) {
+    timer_.at = deadline.at;
+    Critical critical;
+    Processor* processor = here.carrier->processor.load(std::memory_order_relaxed);
+    TimerHeap& heap = processor != nullptr ? processor->timers : scheduler::lone_timers();
+    heap.insert(timer_);
+    if (processor == nullptr) scheduler::kick_if_earlier(deadline.at);
+  }
+  if (phase_of(green_->wait_word.load(std::memory_order_acquire)) == armed) {
+    here.carrier->statistics.parks[(int)kind_]++;
+    switch_out(Leaving::park);
+  }
+  TimerHeap* heap = __atomic_load_n(&timer_.heap, __ATOMIC_RELAXED);
+  if (heap != nullptr) heap->remove(timer_);  // [unlink-before-return]
+  return finish();
+}
+
+Wakeup Waiter::wait_as_os_thread(Deadline deadline) {
+  Region region;
+  while (os_word_.load(std::memory_order_acquire) == 0) {
+    timespec left;
+    if (!deadline.is_never()) {
+      int64_t now = kernel::now();
+      left = kernel::to_timespec(deadline.at > now ? deadline.at - now : 0);
+    }
+    long result = kernel::futex_wait(os_word_, 0, deadline.is_never() ? nullptr : &left);
+    if (result == -ETIMEDOUT) wake(Wakeup::timed_out);
+    if (result == -EINTR) wake(Wakeup::interrupted);
+  }
+  return (Wakeup)(os_word_.load(std::memory_order_acquire) - 1);
+}
+
+void yield() {
+  if (!may_switch()) {
+    kernel::invoke(SYS_sched_yield);
+    return;
+  }
+  switch_out(Leaving::yield);
+}
+
+void finish_thread() {
+  switch_out(Leaving::finish);
+  __builtin_unreachable();
+}
+
+// Called by the scheduler once the context of a parking thread is saved. [saved-before-parked]
+// False: the wait ended meanwhile, the thread is to run again.
+bool park_saved(GreenThread& green) {
+  uint64_t word = green.wait_word.load(std::memory_order_acquire);
+  return phase_of(word) == armed &&
+         green.wait_word.compare_exchange_strong(word, word_of(epoch_of(word), parked), std::memory_order_acq_rel);
+}
+
+}  // namespace unblock

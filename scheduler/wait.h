@@ -1,0 +1,90 @@
+#pragma once
+// Waiting and waking: how a green thread leaves its carrier until something happens, and why no wake-up is lost.
+//
+// States. A green thread's wait word holds an epoch (one for each wait it ever began) and a phase:
+//   running   no wait is under way
+//   armed     the wait has begun and wakers may know of it; the thread still runs on its stack
+//   parked    its context is saved; it runs nowhere
+//   ended     the wait is over; the result stands in the word
+//
+// Protocol.
+//   The thread                                     A waker (holds the lock of the source it found the waiter in)
+//   1. Waiter begins: epoch+1, armed               1. compare-and-swap armed|parked of that epoch -> ended(result)
+//   2. links itself into its sources, each under   2. it won against armed: nothing to do, the thread will see it
+//      that source's lock, and looks once more     3. it won against parked: put the thread into a run queue
+//      whether what it waits for is there          4. it lost: somebody else ended the wait; look for another waiter
+//   3. wait(): ended already? stay
+//   4. leaves its stack; on the scheduler's side,
+//      armed -> parked; that fails: run it again
+//   5. takes itself out of every source that still has it, under that source's lock
+//
+// Races.
+//   Waker between 2 and 4: it ends an armed wait and queues nothing; the thread does not leave, or is run again at
+//   once by the scheduler, whose swap fails. Two wakers: the swap picks one. A waker that is late: the epoch is
+//   another, its swap fails. The waiter returns while a waker still looks at it: it cannot, step 5 needs the lock that
+//   the waker holds [unlink-before-return]. The thread is queued while still on its stack: it cannot, only a swap
+//   from parked queues, and parked is stored after the context [saved-before-parked].
+//
+// Rejected. A flag and a lock for each thread (two more atomic operations for each wait); waking by thread alone (a
+// late wake-up would end the next wait); publishing from the scheduler's side (the recheck would run on its stack).
+//
+// Invariants: [one-winner] a wait ends exactly once. [publish-then-recheck] [saved-before-parked]
+// [unlink-before-return] [type-stable-threads].
+//
+// OS threads wait by the same object: their word is a futex of their own. Those are threads that are not ours, green
+// threads that have an OS thread to themselves, and green threads inside a signal handler.
+
+#include "scheduler/statistics.h"
+#include "scheduler/timer.h"
+
+namespace unblock {
+
+enum class Wakeup : uint8_t { ready, timed_out, interrupted, closed, cancelled };
+
+// May the calling thread leave its stack now? False for OS threads, bound green threads, handlers and critical
+// sections; their waits hold the carrier.
+bool may_switch();
+
+// One wait of the calling thread, on its stack. Construct, link into sources, wait(), unlink.
+class Waiter {
+ public:
+  // Begins the wait. `object` is what a person would ask for: an address or a descriptor.
+  explicit Waiter(WaitKind kind, const void* object = nullptr);
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+
+  // Ends the wait unless it has ended. Called by anyone who found this waiter in a source and holds its lock.
+  // True when this call ended it. Never blocks, never allocates; async-signal-safe within a Critical.
+  bool wake(Wakeup result);
+
+  // Waits until somebody ends the wait or the deadline comes. Also ends a wait that nobody needs any more.
+  // Suspends: the calling green thread. Holds the carrier: when may_switch() is false.
+  Wakeup wait(Deadline deadline = Deadline::never());
+
+  // The wait is over without having left the stack: what it waited for was there at the recheck.
+  void cancel();
+
+  GreenThread* green() const { return green_; }
+
+ private:
+  Wakeup wait_as_os_thread(Deadline deadline);
+  Wakeup finish();
+
+  GreenThread* green_;  // null when an OS thread waits
+  uint64_t epoch_;
+  WaitKind kind_;
+  std::atomic<uint32_t> os_word_{0};
+  Timer timer_;
+};
+
+// Ends whatever wait `green` is in, if its wait can end that way. For signals and cancellation.
+// True when it ended a wait.
+bool wake_thread(GreenThread& green, Wakeup result);
+
+// Lets the others run. Suspends: the calling green thread, which stays runnable.
+void yield();
+
+// The calling green thread ends; its stack is never returned to.
+[[noreturn]] void finish_thread();
+
+}  // namespace unblock
