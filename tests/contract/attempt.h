@@ -1,0 +1,91 @@
+#pragma once
+// What contract tests say about one call: what it answered, on which thread it ran, and how long it took.
+#include <errno.h>
+#include <string.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <ostream>
+#include <thread>
+#include <type_traits>
+#include <utility>
+
+// The answer of one call: its result, and errno if it failed.
+struct Outcome {
+  long result;
+  int error;
+  bool operator==(const Outcome&) const = default;
+};
+
+inline std::ostream& operator<<(std::ostream& out, const Outcome& outcome) {
+  return outcome.error ? out << strerrorname_np(outcome.error) : out << outcome.result;
+}
+
+inline Outcome done(long result) { return {result, 0}; }
+inline Outcome failed(int error) { return {-1, error}; }
+
+// Calls `call` with `arguments` and tells what came of it.
+template <typename Call, typename... Arguments>
+Outcome attempt(Call call, Arguments&&... arguments) {
+  errno = 0;
+  long result = call(std::forward<Arguments>(arguments)...);
+  return result < 0 ? failed(errno) : done(result);
+}
+
+// Work on a thread of its own. answer() waits for its result; so does the end of its life.
+template <typename Work>
+class Background {
+ public:
+  explicit Background(Work work) : thread_([this, work]() mutable { result_.emplace(work()); }) {}
+  ~Background() {
+    if (thread_.joinable()) thread_.join();
+  }
+  std::invoke_result_t<Work> answer() {
+    thread_.join();
+    return *result_;
+  }
+  pthread_t handle() { return thread_.native_handle(); }
+
+ private:
+  std::optional<std::invoke_result_t<Work>> result_;
+  std::thread thread_;
+};
+
+// Something that happens once, and that other threads may wait for.
+class Event {
+ public:
+  void happen() {
+    std::lock_guard lock(mutex_);
+    happened_ = true;
+    changed_.notify_all();
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return happened_; });
+  }
+  bool happened() {
+    std::lock_guard lock(mutex_);
+    return happened_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool happened_ = false;
+};
+
+class Stopwatch {
+ public:
+  long microseconds() const { return now() - start_; }
+
+ private:
+  static long now() {
+    timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * 1000000 + time.tv_nsec / 1000;
+  }
+  long start_ = now();
+};
