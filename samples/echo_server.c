@@ -5,8 +5,8 @@
 //
 // It prints `listening on 127.0.0.1:PORT`; port 0, the default, lets the system choose one. SIGTERM or SIGINT ends it.
 //
-// What to watch: connect a few thousand clients and look at `grep Threads /proc/PID/status`. Natively the number follows
-// the clients; under unblock it stays at a handful. echo-server-linked is this same file, linked with -lunblock.
+// What to watch: connect a few thousand clients and look at `grep Threads /proc/PID/status`. Natively the number
+// follows the clients; under unblock it stays at a handful. echo-server-linked is this file too, linked with -lunblock.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>

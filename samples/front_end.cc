@@ -6,8 +6,8 @@
 //
 // It prints `listening on 127.0.0.1:PORT`; port 0 lets the system choose one. SIGTERM or SIGINT ends it.
 //
-// What to watch: every answer takes the backend's 100 ms, so thousands of requests are under way at once, each of them a
-// thread that waits. Put them there with load-client and compare threads and memory in /proc/PID/status.
+// What to watch: every answer takes the backend's 100 ms, so thousands of requests are under way at once, each of them
+// a thread that waits. Put them there with load-client and compare threads and memory in /proc/PID/status.
 #include <cstdio>
 #include <exception>
 
@@ -38,7 +38,7 @@ class Backend {
     bool reusable = false;
     if (connection_->send_all("GET /price/" + item + " HTTP/1.1\r\nHost: backend\r\n\r\n")) {
       std::optional<Head> head = connection_->receive_head();
-      if (head && head->first_line.starts_with("HTTP/1.1 200 ")) said = connection_->receive(head->content_length);
+      if (head && head->first_line.starts_with("HTTP/1.1 200 ")) said = connection_->receive_body(*head);
       reusable = said && !head->close;
     }
     if (!reusable) connection_.reset();
@@ -65,10 +65,10 @@ std::string response(const std::string& status, const std::string& body) {
 
 // N of `GET /item/N HTTP/1.1`, or an empty string.
 std::string item_in(std::string_view line) {
-  constexpr std::string_view before = "GET /item/", after = " HTTP/1.1";
-  if (!line.starts_with(before) || !line.ends_with(after) || line.size() < before.size() + after.size()) return "";
-  line.remove_prefix(before.size());
-  line.remove_suffix(after.size());
+  constexpr std::string_view before = "GET /item/", after = " HTTP/1.";
+  size_t end = line.rfind(after);
+  if (!line.starts_with(before) || end == std::string_view::npos || end < before.size()) return "";
+  line = line.substr(before.size(), end - before.size());
   bool number = line.size() <= 18 && line.find_first_not_of("0123456789") == std::string_view::npos;
   return number ? std::string(line) : "";
 }
@@ -85,7 +85,8 @@ std::string answer(const Head& request, Backend& backend) {
 void serve_requests(HttpConnection& client, uint16_t backend_port) {
   Backend backend(backend_port);
   while (std::optional<Head> request = client.receive_head()) {
-    if (!client.receive(request->content_length)) return;  // A body means nothing here, but the next head follows it.
+    // A body means nothing here, but the next request comes behind it.
+    if (request->content_length && !client.receive_body(*request)) return;
     if (!client.send_all(answer(*request, backend)) || request->close) return;
   }
 }

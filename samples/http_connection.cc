@@ -1,6 +1,7 @@
 #include "http_connection.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -8,11 +9,13 @@
 
 #include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <stdexcept>
 
 namespace {
 
 constexpr size_t longest_line = 8192;
-constexpr size_t longest_body = 1 << 20;
+constexpr size_t longest_body = 64 << 20;
 constexpr int most_fields = 100;
 
 bool same_word(std::string_view one, std::string_view other) {
@@ -29,8 +32,10 @@ bool understand(Head& head, std::string_view field) {
   if (same_word(name, "Connection") && same_word(value, "close")) head.close = true;
   if (same_word(name, "Transfer-Encoding")) return false;
   if (!same_word(name, "Content-Length")) return true;
-  auto [end, error] = std::from_chars(value.begin(), value.end(), head.content_length);
-  return error == std::errc() && end == value.end() && head.content_length <= longest_body;
+  size_t length = 0;
+  auto [end, error] = std::from_chars(value.begin(), value.end(), length);
+  head.content_length = length;
+  return error == std::errc() && end == value.end() && length <= longest_body;
 }
 
 }  // namespace
@@ -44,6 +49,7 @@ std::optional<Head> HttpConnection::receive_head() {
   std::optional<std::string> line = receive_line();
   if (!line || line->empty()) return std::nullopt;
   head.first_line = *line;
+  head.close = line->find("HTTP/1.0") != std::string::npos;
   for (int fields = 0; fields < most_fields; ++fields) {
     line = receive_line();
     if (!line) return std::nullopt;
@@ -53,13 +59,16 @@ std::optional<Head> HttpConnection::receive_head() {
   return std::nullopt;
 }
 
-std::optional<std::string> HttpConnection::receive(size_t size) {
+std::optional<std::string> HttpConnection::receive_body(const Head& head) {
+  size_t size = head.content_length.value_or(longest_body);
   while (received_.size() < size) {
-    if (!receive_more()) return std::nullopt;
+    ssize_t more = receive_more();
+    if (more == 0 && !head.content_length) break;
+    if (more <= 0) return std::nullopt;
   }
-  std::string result = received_.substr(0, size);
+  std::string body = received_.substr(0, size);
   received_.erase(0, size);
-  return result;
+  return body;
 }
 
 // send() may take a part only. MSG_NOSIGNAL: a peer that is gone is an error here, no signal.
@@ -77,7 +86,7 @@ bool HttpConnection::send_all(std::string_view text) {
 std::optional<std::string> HttpConnection::receive_line() {
   size_t end;
   while ((end = received_.find('\n')) == std::string::npos) {
-    if (received_.size() > longest_line || !receive_more()) return std::nullopt;
+    if (received_.size() > longest_line || receive_more() <= 0) return std::nullopt;
   }
   std::string line = received_.substr(0, end);
   received_.erase(0, end + 1);
@@ -85,14 +94,22 @@ std::optional<std::string> HttpConnection::receive_line() {
   return line;
 }
 
-bool HttpConnection::receive_more() {
+ssize_t HttpConnection::receive_more() {
   char buffer[4096];
   ssize_t size;
   do {
     size = recv(descriptor_, buffer, sizeof buffer, 0);
   } while (size < 0 && errno == EINTR);
   if (size > 0) received_.append(buffer, static_cast<size_t>(size));
-  return size > 0;
+  return size;
+}
+
+// Closes a socket that is of no use, and leaves errno as it was.
+static int given_up(int descriptor) {
+  int error = errno;
+  close(descriptor);
+  errno = error;
+  return -1;
 }
 
 int connect_to_loopback(uint16_t port) {
@@ -103,6 +120,29 @@ int connect_to_loopback(uint16_t port) {
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (connect(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return descriptor;
-  close(descriptor);
-  return -1;
+  return given_up(descriptor);
+}
+
+static int connect_to(const addrinfo& address, timeval patience) {
+  int descriptor = socket(address.ai_family, address.ai_socktype | SOCK_CLOEXEC, address.ai_protocol);
+  if (descriptor < 0) return -1;
+  setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  return connect(descriptor, address.ai_addr, address.ai_addrlen) == 0 ? descriptor : given_up(descriptor);
+}
+
+// A host may have several addresses, not all of them any good.
+int connect_to_host(const std::string& host, const std::string& port, timeval patience) {
+  addrinfo hints = {}, *found;
+  hints.ai_socktype = SOCK_STREAM;
+  int error = getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
+  if (error != 0) throw std::runtime_error(gai_strerror(error));
+  int descriptor = -1;
+  for (addrinfo* each = found; each != nullptr && descriptor < 0; each = each->ai_next) {
+    descriptor = connect_to(*each, patience);
+    error = errno;
+  }
+  freeaddrinfo(found);
+  if (descriptor < 0) throw std::runtime_error(strerror(error));
+  return descriptor;
 }

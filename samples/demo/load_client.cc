@@ -3,15 +3,17 @@
 //
 //   load-client --port P [--clients N] [--requests R] [--seconds S]
 //
-// N clients (100) connect first; then all of them begin at once, and each makes R requests (10). After S seconds (60) the
-// rest is given up. The result is one line of JSON: requests (answered in full), wrong (not the bytes that were due),
-// missing (never answered), seconds, rps, p50_ms, p99_ms, max_ms. Exit code 0 when nothing was wrong or missing.
-#include <algorithm>
+// N clients (100) connect first; then all of them begin at once, and each makes R requests (10). After S seconds (60)
+// the rest is given up. The result is one line of JSON: requests (answered right), wrong (not the bytes that were due),
+// missing (never answered), seconds, rps, p50_ms, p99_ms, max_ms. Exit code 0 when every request was answered right.
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "loopback.h"
+#include "measurements.h"
+#include "options.h"
 #include "price_list.h"
 
 namespace {
@@ -22,24 +24,24 @@ struct Options {
 
 struct Client {
   int descriptor = -1;
-  uint64_t asked = 0;       // Requests sent so far.
-  uint64_t asked_at = 0;    // When the last of them was, in microseconds.
-  std::string due;          // What is still to come of its answer.
+  uint64_t asked = 0;     // Requests sent so far,
+  uint64_t asked_at = 0;  // when the last of them was, in microseconds,
+  std::string due;        // and what is still to come of its answer.
 };
 
 class Load {
  public:
   explicit Load(const Options& options)
-      : options_(options), clients_(options.clients), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+      : options_(options), clients_(options.clients), epoll_(epoll_create1(EPOLL_CLOEXEC)),
+        measurements_(options.clients * options.requests) {
     if (epoll_ < 0) fail("epoll_create1");
-    latencies_.reserve(options.clients * options.requests);
   }
 
   // So few at a time that they fit in the server's backlog: what overflows it comes again a second later.
   void connect_all() {
     uint64_t begun = 0, deadline = now_us() + options_.seconds * 1000000;
-    while (connected_ + failed_ < clients_.size() && now_us() < deadline) {
-      for (; begun < clients_.size() && begun - connected_ - failed_ < 128; ++begun) {
+    while (settled_ < clients_.size() && now_us() < deadline) {
+      for (; begun < clients_.size() && begun - settled_ < 128; ++begun) {
         clients_[begun].descriptor = start_connecting(static_cast<uint16_t>(options_.port));
         watch(epoll_, EPOLL_CTL_ADD, clients_[begun].descriptor, EPOLLOUT, begun);
       }
@@ -47,28 +49,19 @@ class Load {
     }
   }
 
-  void run() {
-    begun_at_ = now_us();
-    uint64_t deadline = begun_at_ + options_.seconds * 1000000, next_report = begun_at_ + 1000000;
-    for (Client& client : clients_) ask(client);
-    while (open_ > 0 && now_us() < deadline) {
+  // Returns whether every request was answered right.
+  bool run() {
+    uint64_t begin = now_us(), deadline = begin + options_.seconds * 1000000, next_report = begin + 1000000;
+    at_work_ = clients_.size();
+    for (Client& client : clients_) client.descriptor < 0 ? end(client) : ask(client);
+    while (at_work_ > 0 && now_us() < deadline) {
       turn([this](Client& client, uint64_t) { receive(client); });
       if (now_us() < next_report) continue;
-      report_progress();
+      measurements_.print_progress(static_cast<double>(now_us() - begin) / 1e6);
       next_report += 1000000;
     }
-    ended_at_ = now_us();
-  }
-
-  bool print_result() {
-    uint64_t missing = options_.clients * options_.requests - latencies_.size() - wrong_;
-    double seconds = static_cast<double>(ended_at_ - begun_at_) / 1e6;
-    std::sort(latencies_.begin(), latencies_.end());
-    printf("{\"clients\": %zu, \"requests\": %zu, \"wrong\": %zu, \"missing\": %zu, \"seconds\": %.3f, \"rps\": %.1f, "
-           "\"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f}\n", clients_.size(), latencies_.size(), wrong_,
-           missing, seconds, static_cast<double>(latencies_.size()) / seconds, percentile(50), percentile(99),
-           percentile(100));
-    return wrong_ == 0 && missing == 0;
+    measurements_.print_result(clients_.size(), static_cast<double>(now_us() - begin) / 1e6);
+    return measurements_.all_right();
   }
 
  private:
@@ -81,22 +74,19 @@ class Load {
   }
 
   void finish_connecting(Client& client, uint64_t index) {
+    ++settled_;
     if (int error = error_of(client.descriptor)) {
       fprintf(stderr, "load-client: no connection: %s\n", strerror(error));
-      ++failed_;
-      return hang_up(client);
+      close(client.descriptor);
+      client.descriptor = -1;
+    } else {
+      watch(epoll_, EPOLL_CTL_MOD, client.descriptor, EPOLLIN, index);
     }
-    ++connected_;
-    watch(epoll_, EPOLL_CTL_MOD, client.descriptor, EPOLLIN, index);
   }
 
-  // Sends the next request, if there is one; else the client is done.
   void ask(Client& client) {
-    if (client.descriptor < 0) return;
-    if (client.asked == 0) ++open_;
     if (client.asked == options_.requests) return end(client);
-    uint64_t index = static_cast<uint64_t>(&client - clients_.data());
-    uint64_t item = index * options_.requests + client.asked++;
+    uint64_t item = static_cast<uint64_t>(&client - clients_.data()) * options_.requests + client.asked++;
     std::string request = "GET /item/" + std::to_string(item) + " HTTP/1.1\r\nHost: front-end\r\n\r\n";
     client.due = expected_response(item);
     client.asked_at = now_us();
@@ -109,78 +99,47 @@ class Load {
     ssize_t size = recv(client.descriptor, buffer, sizeof buffer, 0);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (size <= 0) return end(client);
-    if (!client.due.starts_with(std::string_view(buffer, static_cast<size_t>(size)))) return complain(client, buffer, size);
-    client.due.erase(0, static_cast<size_t>(size));
+    std::string_view received(buffer, static_cast<size_t>(size));
+    if (!client.due.starts_with(received)) return complain(client, received);
+    client.due.erase(0, received.size());
     if (!client.due.empty()) return;
-    latencies_.push_back(static_cast<uint32_t>(now_us() - client.asked_at));
+    measurements_.add(now_us() - client.asked_at);
     ask(client);
   }
 
   // After a wrong byte nobody knows where the next answer begins, so the client's other requests go missing.
-  void complain(Client& client, const char* data, ssize_t size) {
-    if (wrong_++ == 0) {
-      fprintf(stderr, "load-client: got: %.*s\nload-client: due: %s\n", static_cast<int>(size), data, client.due.c_str());
+  void complain(Client& client, std::string_view received) {
+    measurements_.add_wrong();
+    if (measurements_.wrong() == 1) {
+      int size = static_cast<int>(received.size());
+      fprintf(stderr, "load-client: received: %.*s\nload-client: due: %s\n", size, received.data(), client.due.c_str());
     }
     end(client);
   }
 
   void end(Client& client) {
-    --open_;
-    hang_up(client);
-  }
-
-  void hang_up(Client& client) {
-    close(client.descriptor);
+    --at_work_;
+    if (client.descriptor >= 0) close(client.descriptor);
     client.descriptor = -1;
-  }
-
-  void report_progress() const {
-    double seconds = static_cast<double>(now_us() - begun_at_) / 1e6;
-    fprintf(stderr, "load-client: %zu of %zu requests answered, %.0f per second, %zu clients at it\n", latencies_.size(),
-            static_cast<size_t>(options_.clients * options_.requests), static_cast<double>(latencies_.size()) / seconds,
-            open_);
-  }
-
-  double percentile(size_t percent) const {
-    if (latencies_.empty()) return 0;
-    return latencies_[(latencies_.size() - 1) * percent / 100] / 1e3;
   }
 
   Options options_;
   std::vector<Client> clients_;
   int epoll_;
-  size_t connected_ = 0, failed_ = 0, open_ = 0, wrong_ = 0;
-  uint64_t begun_at_ = 0, ended_at_ = 0;
-  std::vector<uint32_t> latencies_;  // In microseconds.
+  size_t settled_ = 0;  // Connected, or failed to.
+  size_t at_work_ = 0;
+  Measurements measurements_;
 };
-
-Options parse(int count, char** arguments) {
-  Options options;
-  for (int i = 1; i < count; i += 2) {
-    std::string name = arguments[i];
-    char* end = nullptr;
-    uint64_t value = i + 1 < count ? strtoul(arguments[i + 1], &end, 10) : 0;
-    if (name == "--port" && value < 65536) options.port = value;
-    else if (name == "--clients") options.clients = value;
-    else if (name == "--requests") options.requests = value;
-    else if (name == "--seconds") options.seconds = value;
-    else end = nullptr;
-    if (end == nullptr || *end != '\0' || value == 0) options = Options(), count = 0;
-  }
-  return options;
-}
 
 }  // namespace
 
 int main(int count, char** arguments) {
-  Options options = parse(count, arguments);
-  if (options.port == 0) {
-    fprintf(stderr, "usage: load-client --port P [--clients N] [--requests R] [--seconds S]\n");
-    return 2;
-  }
+  Options options;
+  parse_options(count, arguments, "load-client --port P [--clients N] [--requests R] [--seconds S]",
+                {{"--port", &options.port}, {"--clients", &options.clients}, {"--requests", &options.requests},
+                 {"--seconds", &options.seconds}});
   raise_descriptor_limit();
   Load load(options);
   load.connect_all();
-  load.run();
-  return load.print_result() ? 0 : 1;
+  return load.run() ? 0 : 1;
 }

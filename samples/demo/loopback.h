@@ -56,8 +56,8 @@ inline int listen_on_loopback(uint16_t port) {
   return listener;
 }
 
-// A socket on its way to 127.0.0.1:port; writable when it is there. Each address of a host has some 28,000 ports to call
-// from, so clients in great numbers call from many: source 0 is 127.0.0.1, source 1 is 127.0.1.1, and so on to 65,535.
+// A socket on its way to 127.0.0.1:port; writable when it is there. An address has some 28,000 ports to call from, so
+// clients in great numbers call from many addresses: source 0 is 127.0.0.1, source 1 is 127.0.1.1, and so on to 65,535.
 inline int start_connecting(uint16_t port, uint32_t source = 0) {
   int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (descriptor < 0) fail("socket");

@@ -1,5 +1,5 @@
-// What the backend says about an item, and what the front end makes of it. The load client checks answers with this; the
-// front end knows nothing of it.
+// What the backend says about an item, and what the front end makes of it. The load client checks answers with this;
+// the front end knows nothing of it.
 #pragma once
 
 #include <cstdint>
