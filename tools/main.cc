@@ -1,0 +1,21 @@
+// The `unblock` command.
+
+#include <exception>
+
+#include "tools/command_line.h"
+#include "tools/failure.h"
+#include "tools/launch.h"
+
+using namespace unblock::tools;
+
+int main(int count, char** arguments) {
+  try {
+    launch(parse_command_line(count, arguments));
+  } catch (const Failure& failure) {
+    say(failure.line);
+    return failure.exit_code;
+  } catch (const std::exception& error) {
+    say(error.what());
+    return exit_own_failure;
+  }
+}
