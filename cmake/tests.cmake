@@ -19,6 +19,9 @@
 #
 # Options: ARGS (of the binary or script), LIBRARIES (linked), ENVIRONMENT (NAME=value…), TIMEOUT seconds,
 # LONG (only `scripts/test --long` runs it), SERIAL (it has the machine to itself).
+#
+# With UNBLOCK_SANITIZE the names begin with asan. or tsan., and programs and house tests, which do not differ, are left
+# out.
 include_guard()
 
 find_package(GTest REQUIRED)
@@ -59,12 +62,18 @@ function(unblock_scheduler_test name)
 endfunction()
 
 function(unblock_program_test name)
+  if(UNBLOCK_SANITIZE)
+    return()
+  endif()
   unblock_parse_options()
   unblock_register(programs.${name} programs
     "${UNBLOCK_PYTHON};${CMAKE_CURRENT_SOURCE_DIR}/${ARGV1};${arg_UNPARSED_ARGUMENTS};${arg_ARGS}")
 endfunction()
 
 function(unblock_house_test name)
+  if(UNBLOCK_SANITIZE)
+    return()
+  endif()
   unblock_parse_options()
   unblock_register(house.${name} house
     "${UNBLOCK_PYTHON};${CMAKE_CURRENT_SOURCE_DIR}/${ARGV1};${arg_UNPARSED_ARGUMENTS};${arg_ARGS}")
@@ -73,7 +82,7 @@ endfunction()
 # Builds a binary that knows nothing of us. Its main keeps a second thread waiting in a way that the test itself does
 # not claim to park in, so that one kept thread never satisfies a claim.
 function(unblock_unaware_binary target source)
-  add_executable(${target} ${source} ${UNBLOCK_TEST_MAIN})
+  add_executable(${target} ${source})
   set(gate PipeGate)
   if("descriptor" IN_LIST arg_PARKS OR "poll" IN_LIST arg_PARKS)
     set(gate ConditionGate)
@@ -81,8 +90,18 @@ function(unblock_unaware_binary target source)
   if(gate STREQUAL ConditionGate AND "condition" IN_LIST arg_PARKS)
     set(gate SemaphoreGate)
   endif()
-  target_compile_definitions(${target} PRIVATE KEPT_THREAD_GATE=${gate})
-  target_link_libraries(${target} PRIVATE GTest::gtest Threads::Threads ${arg_LIBRARIES})
+  unblock_test_main(${gate} main)
+  target_link_libraries(${target} PRIVATE ${main} GTest::gtest Threads::Threads ${arg_LIBRARIES})
+endfunction()
+
+# One main for each gate, compiled once for all tests.
+function(unblock_test_main gate result)
+  set(main unblock_test_main.${gate})
+  if(NOT TARGET ${main})
+    add_library(${main} OBJECT ${UNBLOCK_TEST_MAIN})
+    target_compile_definitions(${main} PRIVATE KEPT_THREAD_GATE=${gate})
+  endif()
+  set(${result} ${main} PARENT_SCOPE)
 endfunction()
 
 function(unblock_register_under_unblock test label target)
@@ -103,6 +122,7 @@ endfunction()
 # Registers one command with CTest; reads the options of the calling function.
 function(unblock_register test label command)
   list(REMOVE_ITEM command "")
+  string(PREPEND test "${UNBLOCK_TEST_PREFIX}")
   add_test(NAME ${test} COMMAND ${command})
   set(labels ${label})
   if(arg_LONG)
@@ -110,7 +130,8 @@ function(unblock_register test label command)
   endif()
   unblock_timeout(timeout)
   set_tests_properties(${test} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} ENVIRONMENT
-    "UNBLOCK_BUILD_DIR=${CMAKE_BINARY_DIR};UNBLOCK_SOURCE_DIR=${PROJECT_SOURCE_DIR};${arg_ENVIRONMENT}")
+    "UNBLOCK_BUILD_DIR=${CMAKE_BINARY_DIR};UNBLOCK_SOURCE_DIR=${PROJECT_SOURCE_DIR};\
+${UNBLOCK_SANITIZER_ENVIRONMENT};${arg_ENVIRONMENT}")
   if(arg_SERIAL)
     set_tests_properties(${test} PROPERTIES RUN_SERIAL TRUE)
   endif()
