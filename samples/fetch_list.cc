@@ -20,7 +20,7 @@
 #include <thread>
 #include <vector>
 
-#include "http_connection.h"
+#include "http_message.h"
 
 namespace {
 
@@ -56,11 +56,11 @@ Address parse(const std::string& text) {
 // HTTP/1.0: without a length the answer ends where the connection does, and no server may send it in chunks.
 void fetch_into(Result& result, const std::string& text) {
   Address address = parse(text);
-  HttpConnection server(connect_to_host(address.host, address.port, patience));
+  Stream server(connect_to_host(address.host, address.port, patience));
   server.send_all("GET " + address.path + " HTTP/1.0\r\nHost: " + address.host + "\r\n\r\n");
-  std::optional<Head> head = server.receive_head();
+  std::optional<Head> head = receive_head(server);
   if (!head || !head->first_line.starts_with("HTTP/1.")) throw std::runtime_error("no HTTP answer in time");
-  std::optional<std::string> body = server.receive_body(*head);
+  std::optional<std::string> body = receive_body(server, *head);
   if (!body) throw std::runtime_error("the answer was cut short");
   result.status = head->first_line.substr(9, 3);
   result.size = body->size();

@@ -11,7 +11,7 @@
 #include <cstdio>
 #include <exception>
 
-#include "http_connection.h"
+#include "http_message.h"
 #include "listener.h"
 
 namespace {
@@ -37,8 +37,8 @@ class Backend {
     std::optional<std::string> said;
     bool reusable = false;
     if (connection_->send_all("GET /price/" + item + " HTTP/1.1\r\nHost: backend\r\n\r\n")) {
-      std::optional<Head> head = connection_->receive_head();
-      if (head && head->first_line.starts_with("HTTP/1.1 200 ")) said = connection_->receive_body(*head);
+      std::optional<Head> head = receive_head(*connection_);
+      if (head && head->first_line.starts_with("HTTP/1.1 200 ")) said = receive_body(*connection_, *head);
       reusable = said && !head->close;
     }
     if (!reusable) connection_.reset();
@@ -46,7 +46,7 @@ class Backend {
   }
 
   uint16_t port_;
-  std::optional<HttpConnection> connection_;
+  std::optional<Stream> connection_;
 };
 
 // FNV-1a over question and answer. It lets a client see that they belong together and arrived whole.
@@ -82,17 +82,17 @@ std::string answer(const Head& request, Backend& backend) {
   return response("200 OK", *said + "checksum " + checksum(item, *said) + "\n");
 }
 
-void serve_requests(HttpConnection& client, uint16_t backend_port) {
+void serve_requests(Stream& client, uint16_t backend_port) {
   Backend backend(backend_port);
-  while (std::optional<Head> request = client.receive_head()) {
+  while (std::optional<Head> request = receive_head(client)) {
     // A body means nothing here, but the next request comes behind it.
-    if (request->content_length && !client.receive_body(*request)) return;
+    if (request->content_length && !receive_body(client, *request)) return;
     if (!client.send_all(answer(*request, backend)) || request->close) return;
   }
 }
 
 void serve(int descriptor, uint16_t backend_port) {
-  HttpConnection client(descriptor);
+  Stream client(descriptor);
   try {
     serve_requests(client, backend_port);
   } catch (const std::exception& error) {

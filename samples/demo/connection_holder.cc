@@ -2,10 +2,10 @@
 //
 //   connection-holder --port P [--connections N] [--checked K] [--bytes B] [--seconds S]
 //
-// It opens N connections (19000), serves each once (32 bytes there and back), then sends B bytes (1 MiB) through each of
-// K random ones (200) at the same time and compares every byte. It prints one line of JSON: held, served, checked, wrong,
-// broken, seconds; and holds everything until its standard input ends, so that the server can be looked at. Exit code 0
-// when all were served and checked and nothing was wrong or broken within S seconds (60).
+// It opens N connections (19000), serves each once (32 bytes there and back), then sends B bytes (1 MiB) through each
+// of K random ones (200) at the same time and compares every byte. It prints one line of JSON: held, served, checked,
+// wrong, broken, seconds; and holds everything until its standard input ends, so that the server can be looked at. Exit
+// code 0 when all were served and checked and nothing was wrong or broken within S seconds (60).
 #include <algorithm>
 #include <cstring>
 #include <numeric>
@@ -62,8 +62,8 @@ class Holder {
   bool print_result() const {
     double seconds = static_cast<double>(now_us() + options_.seconds * 1000000 - deadline_us_) / 1e6;
     long held = std::count_if(descriptors_.begin(), descriptors_.end(), [](int descriptor) { return descriptor >= 0; });
-    printf("{\"held\": %ld, \"served\": %zu, \"checked\": %zu, \"wrong\": %zu, \"broken\": %zu, \"seconds\": %.3f}\n", held,
-           served_, checked_, wrong_, broken_, seconds);
+    printf("{\"held\": %ld, \"served\": %zu, \"checked\": %zu, \"wrong\": %zu, \"broken\": %zu, \"seconds\": %.3f}\n",
+           held, served_, checked_, wrong_, broken_, seconds);
     fflush(stdout);
     return served_ == options_.connections && checked_ == options_.checked && wrong_ + broken_ == 0;
   }
@@ -118,7 +118,8 @@ class Holder {
 
 int main(int count, char** arguments) {
   Options options;
-  parse_options(count, arguments, "connection-holder --port P [--connections N] [--checked K] [--bytes B] [--seconds S]",
+  parse_options(count, arguments,
+                "connection-holder --port P [--connections N] [--checked K] [--bytes B] [--seconds S]",
                 {{"--port", &options.port}, {"--connections", &options.connections}, {"--checked", &options.checked},
                  {"--bytes", &options.bytes}, {"--seconds", &options.seconds}});
   raise_descriptor_limit();
