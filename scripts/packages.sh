@@ -10,7 +10,7 @@ packages_of() {
   case $1 in
     build) echo cmake ninja-build g++ pkg-config python3 libgtest-dev libbenchmark-dev libboost-context-dev ;;
     test) echo strace git curl openssl procps tinyproxy-bin microsocks stunnel4 mariadb-server-core mariadb-client \
-               openjdk-17-jdk-headless redis-server nginx-light ;;
+               openjdk-17-jdk-headless redis-server nginx-light make xz-utils ;;
     check) echo git clang-format ;;
     long) echo libpython3.11-testsuite ;;
     *) echo "packages.sh: no group is called '$1'" >&2; return 1 ;;

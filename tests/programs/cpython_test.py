@@ -31,7 +31,7 @@ class ThreadingHttpServer(unblocked.ProgramTest):
             await asyncio.to_thread(server.until_said, "\n")
             port = int(server.output().split()[2])
             wrong = []
-            for _ in range(unblocked.options.rounds):
+            for _ in self.rounds(server):
                 backend.gate = traffic.Gate(CLIENTS)
                 wrong += await traffic.all_at_once(lambda index: self.client(index, port), CLIENTS)
             return server, wrong

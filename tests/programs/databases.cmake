@@ -1,2 +1,3 @@
 # Database servers: many threads, many kinds of waiting, and data that must be there afterwards.
-unblock_program_test_twice(mariadb mariadb_test.py TIMEOUT 300)
+unblock_server_test(mariadb mariadb_test.py)
+unblock_server_test(redis redis_test.py)

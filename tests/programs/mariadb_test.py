@@ -86,7 +86,7 @@ class Mariadb(unblocked.ProgramTest):
 
     def test_sessions_sleep_write_and_leave_sound_data(self):
         server = self.start_server()
-        for _ in range(unblocked.options.rounds):
+        for _ in self.rounds(server):
             self.run_sleepers()
             self.sql("drop database if exists mysqlslap; drop database if exists bank")
             self.run_mixed_load()

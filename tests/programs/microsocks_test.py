@@ -47,7 +47,7 @@ class Microsocks(unblocked.ProgramTest):
             return await traffic.all_at_once(lambda index: self.client(index, origin.port), CLIENTS)
 
     def test_every_client_gets_its_own_bytes_back(self):
-        for _ in range(unblocked.options.rounds):
+        for _ in self.rounds(self.microsocks):
             self.assertEqual(asyncio.run(self.run_clients()), [])
         self.assert_preloaded(self.microsocks)
         self.assertEqual(self.microsocks.end(), -signal.SIGTERM, "it has no handler for the signal")

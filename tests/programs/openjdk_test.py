@@ -64,7 +64,7 @@ class OpenJdk(unblocked.ProgramTest):
         server = self.start(["java", "-Xmx256m", "-cp", self.folder, "ThreadPerSocket"])
         server.until_said("\n")
         port = int(server.output().split()[2])
-        for _ in range(unblocked.options.rounds):
+        for _ in self.rounds(server):
             self.assertEqual(asyncio.run(self.run_round(server, port)), [])
         self.assertEqual(server.end(), 128 + signal.SIGTERM, server.output()[-unblocked.NEWEST_OUTPUT:])
         self.assertIn(f"echoed {unblocked.options.rounds * CLIENTS * SIZE}", server.output())

@@ -1,4 +1,5 @@
-# Small servers in C with a thread for each connection.
-unblock_program_test_twice(tinyproxy tinyproxy_test.py TIMEOUT 240)
-unblock_program_test_twice(microsocks microsocks_test.py TIMEOUT 240)
-unblock_program_test_twice(stunnel stunnel_test.py TIMEOUT 240)
+# Servers in C: most with a thread for each connection, one with event loops.
+unblock_server_test(tinyproxy tinyproxy_test.py)
+unblock_server_test(microsocks microsocks_test.py)
+unblock_server_test(stunnel stunnel_test.py)
+unblock_server_test(nginx nginx_test.py)

@@ -49,7 +49,7 @@ class Stunnel(unblocked.ProgramTest):
             stunnel = self.start(["stunnel4", configuration])
             await asyncio.to_thread(stunnel.until_listening, port)
             wrong = []
-            for _ in range(unblocked.options.rounds):
+            for _ in self.rounds(stunnel):
                 origin.gate = traffic.Gate(CLIENTS)
                 wrong += await traffic.all_at_once(lambda index: self.client(index, port), CLIENTS)
             return stunnel, wrong

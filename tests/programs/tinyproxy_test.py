@@ -73,12 +73,12 @@ class Tinyproxy(unblocked.ProgramTest):
             return await traffic.all_at_once(client, CLIENTS)
 
     def test_every_requested_body_is_exact(self):
-        for _ in range(unblocked.options.rounds):
+        for _ in self.rounds(self.tinyproxy):
             self.assertEqual(asyncio.run(self.run_requests()), [])
         self.end_and_check()
 
     def test_every_tunnel_carries_exact_bytes_both_ways(self):
-        for _ in range(unblocked.options.rounds):
+        for _ in self.rounds(self.tinyproxy):
             self.assertEqual(asyncio.run(self.run_tunnels()), [])
         self.end_and_check()
 

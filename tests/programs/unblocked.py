@@ -20,6 +20,7 @@ import unittest
 
 PATIENCE_SECONDS = 60  # until a program is taken to hang
 SPARE_THREADS = 8  # OS threads that a program may have beside one for each processor
+GROWTH_KIB = 8 * 1024  # what a program may take more in the second half of a soak
 NEWEST_OUTPUT = 4000  # characters of a program's output that a complaint quotes
 
 options = argparse.Namespace(under="libc", rounds=1)
@@ -151,7 +152,7 @@ class Program:
         self.statistics_file = self.output_file.with_suffix(".statistics") if under_unblock() and not natively else None
         with open(self.output_file, "wb") as output:
             self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output,
-                                            stderr=subprocess.STDOUT, cwd=folder,
+                                            stderr=subprocess.STDOUT, cwd=folder, start_new_session=True,
                                             env=environment(self.statistics_file, **extra))
         self.pid = self.process.pid
         self.watch = Watch(self.pid)
@@ -203,7 +204,7 @@ class Program:
         """Leaves nothing behind. A program that outlives its test has failed it, and is described before it goes."""
         if self.process.poll() is None:
             print(f"still running: {self.describe()}", file=sys.stderr)
-            self.process.kill()
+            os.killpg(self.pid, signal.SIGKILL)  # the group is its own: its children go too
             self.process.wait()
         self.watch.ended.set()
 
@@ -223,12 +224,22 @@ class ProgramTest(unittest.TestCase):
         self.addCleanup(program.discard)
         return program
 
+    def rounds(self, program):
+        """One turn for each round of the load. A soak, ten rounds and more, must not grow in its second half."""
+        resident = []
+        for _ in range(options.rounds):
+            yield
+            resident += status(program.pid, "VmRSS")
+        half = len(resident) // 2
+        if half >= 5:
+            self.assertLess(max(resident[half:]), max(resident[:half]) + GROWTH_KIB, f"it grows: {resident} KiB")
+
     def assert_threads(self, program, at_once):
         """Natively the program had an OS thread for each of so many clients, or it shows nothing. Under unblock it had
         a handful, and said nothing about it. Call it when the program has ended."""
         peak = program.watch.peak_threads
         print(f"{self.id()} {options.under}: {at_once} at once on {peak} OS threads, "
-              f"{program.watch.peak_resident_kib} KiB", flush=True)
+              f"{program.watch.peak_resident_kib} KiB", file=sys.stderr)
         if not under_unblock():
             self.assertGreaterEqual(peak, at_once, "natively each client has an OS thread")
             return
