@@ -1,0 +1,1 @@
+unblock_contract_test(sleep sleep_test.cc PARKS sleep)

@@ -1,0 +1,5 @@
+unblock_contract_test(thread_create thread_create_test.cc COUNTS green_threads_made)
+unblock_contract_test(thread_attributes thread_attributes_test.cc PARKS join)
+unblock_contract_test(thread_join thread_join_test.cc PARKS join)
+unblock_contract_test(thread_identity thread_identity_test.cc PARKS sleep)
+unblock_contract_test(thread_exit thread_exit_test.cc PARKS join)

@@ -1,0 +1,187 @@
+// pthread_attr_*: what is stored, what is refused, and what pthread_getattr_np says of a living thread.
+#include <gtest/gtest.h>
+#include <limits.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "threads.h"
+
+namespace {
+
+TEST(ThreadAttributes, StartWithTheDefaults) {
+  ThreadAttributes attributes;
+  int value = -1;
+  size_t size = 0;
+  EXPECT_EQ(pthread_attr_getdetachstate(attributes.get(), &value), 0);
+  EXPECT_EQ(value, PTHREAD_CREATE_JOINABLE);
+  EXPECT_EQ(pthread_attr_getscope(attributes.get(), &value), 0);
+  EXPECT_EQ(value, PTHREAD_SCOPE_SYSTEM);
+  EXPECT_EQ(pthread_attr_getinheritsched(attributes.get(), &value), 0);
+  EXPECT_EQ(value, PTHREAD_INHERIT_SCHED);
+  EXPECT_EQ(pthread_attr_getguardsize(attributes.get(), &size), 0);
+  EXPECT_EQ(size, static_cast<size_t>(sysconf(_SC_PAGESIZE)));
+}
+
+TEST(ThreadAttributes, KeepWhatIsSet) {
+  ThreadAttributes attributes;
+  int value = -1;
+  size_t size = 0;
+  EXPECT_EQ(pthread_attr_setdetachstate(attributes.get(), PTHREAD_CREATE_DETACHED), 0);
+  EXPECT_EQ(pthread_attr_getdetachstate(attributes.get(), &value), 0);
+  EXPECT_EQ(value, PTHREAD_CREATE_DETACHED);
+  EXPECT_EQ(pthread_attr_setstacksize(attributes.get(), 12345678), 0);
+  EXPECT_EQ(pthread_attr_getstacksize(attributes.get(), &size), 0);
+  EXPECT_EQ(size, 12345678u);
+  EXPECT_EQ(pthread_attr_setguardsize(attributes.get(), 3 << 16), 0);
+  EXPECT_EQ(pthread_attr_getguardsize(attributes.get(), &size), 0);
+  EXPECT_EQ(size, size_t{3} << 16);
+}
+
+TEST(ThreadAttributes, RefuseNonsense) {
+  ThreadAttributes attributes;
+  EXPECT_EQ(pthread_attr_setdetachstate(attributes.get(), 4711), EINVAL);
+  EXPECT_EQ(pthread_attr_setstacksize(attributes.get(), PTHREAD_STACK_MIN - 1), EINVAL);
+  EXPECT_EQ(pthread_attr_setinheritsched(attributes.get(), 4711), EINVAL);
+  EXPECT_EQ(pthread_attr_setschedpolicy(attributes.get(), 4711), EINVAL);
+  EXPECT_EQ(pthread_attr_setscope(attributes.get(), PTHREAD_SCOPE_PROCESS), ENOTSUP);
+}
+
+// Reads the attributes of the calling thread into plain values.
+struct Living {
+  Living() {
+    pthread_attr_t attributes;
+    EXPECT_EQ(keeping_errno([&] { return pthread_getattr_np(pthread_self(), &attributes); }), 0);
+    EXPECT_EQ(pthread_attr_getstack(&attributes, &stack, &stack_size), 0);
+    EXPECT_EQ(pthread_attr_getguardsize(&attributes, &guard_size), 0);
+    EXPECT_EQ(pthread_attr_getdetachstate(&attributes, &detach_state), 0);
+    EXPECT_EQ(pthread_attr_destroy(&attributes), 0);
+  }
+  bool contains(const void* address) const {
+    return address >= stack && address < static_cast<char*>(stack) + stack_size;
+  }
+  void* stack = nullptr;
+  size_t stack_size = 0, guard_size = 0;
+  int detach_state = -1;
+};
+
+TEST(GetattrNp, StackBoundsContainALocalVariable) {
+  EXPECT_EQ(join(start_thread([] {
+              Living living;
+              int here;
+              return word(living.contains(&here));
+            })),
+            word(1));
+}
+
+TEST(GetattrNp, StackBoundsOfTheMainThreadContainALocalVariable) {
+  Living living;
+  int here;
+  EXPECT_TRUE(living.contains(&here));
+}
+
+TEST(GetattrNp, LowestByteOfTheStackCanBeWritten) {
+  ThreadAttributes attributes;
+  ASSERT_EQ(pthread_attr_setstacksize(attributes.get(), 256 << 10), 0);
+  join(start_thread([] {
+    Living living;
+    char here;
+    EXPECT_GE(living.stack_size, size_t{200} << 10);
+    // Touch every page between here and the end, downwards as a growing stack would.
+    for (char* page = &here; page > living.stack; page -= 4096) *static_cast<volatile char*>(page) = 1;
+    *static_cast<volatile char*>(living.stack) = 1;
+    return nullptr;
+  }, attributes.get()));
+}
+
+TEST(GetattrNp, TellsStackAndGuardSizeThatWereAskedFor) {
+  ThreadAttributes attributes;
+  ASSERT_EQ(pthread_attr_setstacksize(attributes.get(), 1 << 20), 0);
+  ASSERT_EQ(pthread_attr_setguardsize(attributes.get(), 16 << 10), 0);
+  join(start_thread([] {
+    Living living;
+    EXPECT_GE(living.stack_size + living.guard_size, size_t{1} << 20);
+    EXPECT_LE(living.stack_size, (size_t{1} << 20) + (64 << 10));
+    EXPECT_EQ(living.guard_size, size_t{16} << 10);
+    EXPECT_EQ(living.detach_state, PTHREAD_CREATE_JOINABLE);
+    return nullptr;
+  }, attributes.get()));
+}
+
+TEST(GetattrNp, TellsTheStackThatTheUserSupplied) {
+  static char memory[1 << 20] __attribute__((aligned(4096)));
+  ThreadAttributes attributes;
+  ASSERT_EQ(pthread_attr_setstack(attributes.get(), memory, sizeof memory), 0);
+  join(start_thread([] {
+    Living living;
+    EXPECT_EQ(living.stack, memory);
+    EXPECT_EQ(living.stack_size, sizeof memory);
+    return nullptr;
+  }, attributes.get()));
+}
+
+TEST(GetattrNp, TellsThatAThreadDetachedItself) {
+  join(start_thread([] {
+    std::atomic<bool> done = false;
+    start_thread([&] {
+      pthread_detach(pthread_self());
+      EXPECT_EQ(Living().detach_state, PTHREAD_CREATE_DETACHED);
+      done = true;
+      return nullptr;
+    });
+    EXPECT_TRUE(eventually(done));
+    return nullptr;
+  }));
+}
+
+TEST(GetattrNp, DescribesAnotherLivingThread) {
+  std::atomic<bool> go = false;
+  std::atomic<char*> local = nullptr;
+  pthread_t thread = start_thread([&] {
+    char here;
+    local = &here;
+    EXPECT_TRUE(eventually(go));
+    return nullptr;
+  });
+  EXPECT_TRUE(eventually([&] { return local != nullptr; }));
+  pthread_attr_t attributes;
+  void* stack = nullptr;
+  size_t size = 0;
+  EXPECT_EQ(pthread_getattr_np(thread, &attributes), 0);
+  EXPECT_EQ(pthread_attr_getstack(&attributes, &stack, &size), 0);
+  EXPECT_EQ(pthread_attr_destroy(&attributes), 0);
+  EXPECT_GE(local.load(), stack);
+  EXPECT_LT(local.load(), static_cast<char*>(stack) + size);
+  go = true;
+  join(thread);
+}
+
+TEST(GuardSize, OverflowIsASegmentationFaultInsideTheGuard) {
+  ThreadAttributes attributes;
+  ASSERT_EQ(pthread_attr_setguardsize(attributes.get(), 64 << 10), 0);
+  static char alternate[64 << 10];
+  static std::atomic<char*> fault;
+  static sigjmp_buf back;
+  struct sigaction action {}, before;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  action.sa_sigaction = [](int, siginfo_t* info, void*) {
+    fault = static_cast<char*>(info->si_addr);
+    siglongjmp(back, 1);
+  };
+  ASSERT_EQ(sigaction(SIGSEGV, &action, &before), 0);
+  join(start_thread([] {
+    stack_t stack{.ss_sp = alternate, .ss_flags = 0, .ss_size = sizeof alternate};
+    EXPECT_EQ(sigaltstack(&stack, nullptr), 0);
+    Living living;
+    auto* below = static_cast<volatile char*>(living.stack) - 1024;
+    if (sigsetjmp(back, 1) == 0) *below = 1;
+    EXPECT_EQ(fault.load(), below);
+    stack.ss_flags = SS_DISABLE;
+    EXPECT_EQ(sigaltstack(&stack, nullptr), 0);
+    return nullptr;
+  }, attributes.get()));
+  EXPECT_EQ(sigaction(SIGSEGV, &before, nullptr), 0);
+}
+
+}  // namespace
