@@ -19,7 +19,7 @@ def main():
         __doc__, rounds=(0, "rounds for each number of connections (default 21, quick 3)"),
         connections=([1, 64, 1000, 10000], "numbers of connections"), size=(64, "bytes of a request"),
         pin=(False, "server on CPU 0, load on CPU 1"), no_trace=(False, "do not count system calls with strace"),
-        server=("", "another server with threads to measure in place of thread-echo"))
+        server=("", "another server with threads to measure in place of the sample"))
     count = options.rounds or (3 if options.quick else 21)
     print(f"## Echo, {options.size} bytes{', server pinned to CPU 0' if options.pin else ''}\n")
     print(f"{count} rounds in turn; medians and quartiles. {programs.machine()}.\n")

@@ -11,7 +11,7 @@ EPOLL_LOOP = "epoll loop"
 
 def variants(build, processors=None, server=None, cpu=None):
     """What is compared: for each its command and its launch."""
-    threaded = [server or programs.built(build, "thread-echo")]
+    threaded = [server or programs.built(build, "echo-server", folder="samples")]
     return [(threaded, programs.native(cpu=cpu)),
             (threaded, programs.under_unblock(build, processors, cpu=cpu)),
             ([programs.built(build, "epoll-echo")], programs.Launch(EPOLL_LOOP, cpu=cpu))]

@@ -77,8 +77,8 @@ def under_unblock(build, processors=None, **options):
     return Launch("unblock", library=library, processors=processors, **options)
 
 
-def built(build, name):
-    path = build / "bench" / name
+def built(build, name, folder="bench"):
+    path = build / folder / name
     if not path.exists():
         sys.exit(f"{path} is missing: cmake --preset release && cmake --build --preset release")
     return path
