@@ -5,7 +5,7 @@
 namespace {
 
 constexpr size_t longest_queue = 4 << 20;
-constexpr size_t cost_of_a_place = 64;           // Beside its bytes, so that small frames do not pile up for ever.
+constexpr size_t cost_of_a_place = 64;            // Beside its bytes, so that small frames do not pile up for ever.
 constexpr timeval patience_in_sending = {10, 0};  // A client that takes nothing for so long is gone.
 
 }  // namespace

@@ -30,18 +30,11 @@ void converse(Member& member) {
   MessageReader reader(member.stream());
   while (std::optional<Message> message = reader.next()) {
     switch (message->opcode) {
-      case Opcode::text:
-        room.say_to_all(frame(Opcode::text, message->payload));
-        break;
-      case Opcode::ping:
-        member.say(frame(Opcode::pong, message->payload));
-        break;
-      case Opcode::close:
-        return member.say(frame(Opcode::close, message->payload));
-      case Opcode::binary:
-        throw WebSocketError(1003, "text only");
-      default:
-        break;
+      case Opcode::text: room.say_to_all(frame(Opcode::text, message->payload)); break;
+      case Opcode::ping: member.say(frame(Opcode::pong, message->payload)); break;
+      case Opcode::close: return member.say(frame(Opcode::close, message->payload));
+      case Opcode::binary: throw WebSocketError(1003, "text only");
+      default: break;
     }
   }
 }

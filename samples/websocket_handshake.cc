@@ -50,11 +50,14 @@ bool accept_websocket(Stream& stream) {
     return false;
   }
   if (request->field("Sec-WebSocket-Version") != "13") {
-    stream.send_all("HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nConnection: close\r\n"
-                    "Content-Length: 0\r\n\r\n");
+    stream.send_all(
+        "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nConnection: close\r\n"
+        "Content-Length: 0\r\n\r\n");
     return false;
   }
   std::string proof = base64(sha1(request->field("Sec-WebSocket-Key").append(protocol_id)));
-  return stream.send_all("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                         "Sec-WebSocket-Accept: " + proof + "\r\n\r\n");
+  return stream.send_all(
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      "Sec-WebSocket-Accept: " +
+      proof + "\r\n\r\n");
 }

@@ -28,8 +28,11 @@ struct Options {
 class Holder {
  public:
   explicit Holder(const Options& options)
-      : options_(options), exchanges_(options.connections), descriptors_(options.connections, -1),
-        deadline_us_(now_us() + options.seconds * 1000000), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+      : options_(options),
+        exchanges_(options.connections),
+        descriptors_(options.connections, -1),
+        deadline_us_(now_us() + options.seconds * 1000000),
+        epoll_(epoll_create1(EPOLL_CLOEXEC)) {
     if (epoll_ < 0) fail("epoll_create1");
     std::mt19937_64 random(1);
     bytes_.resize(options.bytes + options.connections * greeting_size);
@@ -120,8 +123,11 @@ int main(int count, char** arguments) {
   Options options;
   parse_options(count, arguments,
                 "connection-holder --port P [--connections N] [--checked K] [--bytes B] [--seconds S]",
-                {{"--port", &options.port}, {"--connections", &options.connections}, {"--checked", &options.checked},
-                 {"--bytes", &options.bytes}, {"--seconds", &options.seconds}});
+                {{"--port", &options.port},
+                 {"--connections", &options.connections},
+                 {"--checked", &options.checked},
+                 {"--bytes", &options.bytes},
+                 {"--seconds", &options.seconds}});
   raise_descriptor_limit();
   Holder holder(options);
   holder.serve_each();

@@ -32,7 +32,9 @@ struct Client {
 class Load {
  public:
   explicit Load(const Options& options)
-      : options_(options), clients_(options.clients), epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      : options_(options),
+        clients_(options.clients),
+        epoll_(epoll_create1(EPOLL_CLOEXEC)),
         measurements_(options.clients * options.requests) {
     if (epoll_ < 0) fail("epoll_create1");
   }
@@ -136,7 +138,9 @@ class Load {
 int main(int count, char** arguments) {
   Options options;
   parse_options(count, arguments, "load-client --port P [--clients N] [--requests R] [--seconds S]",
-                {{"--port", &options.port}, {"--clients", &options.clients}, {"--requests", &options.requests},
+                {{"--port", &options.port},
+                 {"--clients", &options.clients},
+                 {"--requests", &options.requests},
                  {"--seconds", &options.seconds}});
   raise_descriptor_limit();
   Load load(options);

@@ -26,10 +26,11 @@ class Measurements {
   void print_result(size_t clients, double seconds) {
     std::sort(latencies_us_.begin(), latencies_us_.end());
     size_t answered = latencies_us_.size();
-    printf("{\"clients\": %zu, \"requests\": %zu, \"wrong\": %zu, \"missing\": %zu, \"seconds\": %.3f, \"rps\": %.1f, "
-           "\"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f}\n",
-           clients, answered, wrong_, expected_ - answered - wrong_, seconds, static_cast<double>(answered) / seconds,
-           percentile_ms(50), percentile_ms(99), percentile_ms(100));
+    printf(
+        "{\"clients\": %zu, \"requests\": %zu, \"wrong\": %zu, \"missing\": %zu, \"seconds\": %.3f, \"rps\": %.1f, "
+        "\"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f}\n",
+        clients, answered, wrong_, expected_ - answered - wrong_, seconds, static_cast<double>(answered) / seconds,
+        percentile_ms(50), percentile_ms(99), percentile_ms(100));
   }
 
  private:

@@ -29,7 +29,7 @@ void stop(int) {
 }
 
 struct Connection {
-  uint64_t serial;      // Descriptors are used again; serials are not.
+  uint64_t serial;       // Descriptors are used again; serials are not.
   std::string received;  // Requests that are not being answered yet.
   bool waiting = false;  // One answer is under way.
 };
