@@ -4,6 +4,7 @@
 #include <libelf.h>
 
 #include <memory>
+#include <string_view>
 
 namespace unblock::tools {
 namespace {
@@ -13,68 +14,74 @@ struct ElfEnd {
 };
 using ElfHandle = std::unique_ptr<Elf, ElfEnd>;
 
-// Calls `use` with each program header of the kind `type`.
-template <class Use>
-void for_each_segment(Elf* elf, uint32_t type, Use use) {
+// Limits for files that were made to keep us busy: no honest program comes near.
+constexpr size_t longest_name = 4096;
+constexpr size_t most_needed = 4096;
+
+// The first program header for which `matches` is true.
+template <class Matches>
+std::optional<GElf_Phdr> find_segment(Elf* elf, Matches matches) {
   size_t count = 0;
-  if (elf_getphdrnum(elf, &count) != 0) return;
+  if (elf_getphdrnum(elf, &count) != 0) return {};
   for (size_t i = 0; i < count; ++i) {
     GElf_Phdr header;
-    if (gelf_getphdr(elf, i, &header) == nullptr) return;
-    if (header.p_type == type) use(header);
+    if (gelf_getphdr(elf, i, &header) == nullptr) return {};
+    if (matches(header)) return header;
   }
+  return {};
 }
 
-// The zero-terminated string at `offset`; empty when it does not end within `size` bytes or lies outside the file.
-std::string string_at(Elf* elf, uint64_t offset, uint64_t size) {
+std::optional<GElf_Phdr> find_segment_of_type(Elf* elf, uint32_t type) {
+  return find_segment(elf, [&](const GElf_Phdr& header) { return header.p_type == type; });
+}
+
+// A part of the file; empty when it does not lie in the file. It lives as long as `elf`.
+std::string_view bytes_at(Elf* elf, uint64_t offset, uint64_t size) {
   const Elf_Data* data = elf_getdata_rawchunk(elf, offset, size, ELF_T_BYTE);
   if (data == nullptr || data->d_buf == nullptr) return "";
-  std::string text(static_cast<const char*>(data->d_buf), data->d_size);
+  return {static_cast<const char*>(data->d_buf), data->d_size};
+}
+
+// The zero-terminated string at `offset` of `bytes`; empty when it does not end there.
+std::string string_in(std::string_view bytes, uint64_t offset) {
+  if (offset >= bytes.size()) return "";
+  std::string_view text = bytes.substr(offset, longest_name);
   size_t end = text.find('\0');
-  return end == std::string::npos ? "" : text.substr(0, end);
+  return std::string(text.substr(0, end == text.npos ? 0 : end));
 }
 
-// The place in the file of the byte that is loaded at `address`, and how many bytes of its segment follow.
-struct Place {
-  uint64_t offset = 0;
-  uint64_t size = 0;
-};
-
-Place place_of(Elf* elf, uint64_t address) {
-  Place place;
-  for_each_segment(elf, PT_LOAD, [&](const GElf_Phdr& segment) {
-    if (address < segment.p_vaddr || address - segment.p_vaddr >= segment.p_filesz) return;
-    uint64_t skipped = address - segment.p_vaddr;
-    place = {segment.p_offset + skipped, segment.p_filesz - skipped};
+// What the file holds of the memory from `address` to the end of its segment.
+std::string_view bytes_at_address(Elf* elf, uint64_t address) {
+  std::optional<GElf_Phdr> segment = find_segment(elf, [&](const GElf_Phdr& header) {
+    return header.p_type == PT_LOAD && address >= header.p_vaddr && address - header.p_vaddr < header.p_filesz;
   });
-  return place;
+  if (!segment) return "";
+  uint64_t skipped = address - segment->p_vaddr;
+  return bytes_at(elf, segment->p_offset + skipped, segment->p_filesz - skipped);
 }
 
-// Calls `use` with each entry of the dynamic section.
+// Calls `use` with each entry of the dynamic section `data`.
 template <class Use>
-void for_each_dynamic(Elf* elf, Use use) {
-  for_each_segment(elf, PT_DYNAMIC, [&](const GElf_Phdr& segment) {
-    Elf_Data* data = elf_getdata_rawchunk(elf, segment.p_offset, segment.p_filesz, ELF_T_DYN);
-    if (data == nullptr) return;
-    GElf_Dyn entry;
-    for (int i = 0; gelf_getdyn(data, i, &entry) != nullptr && entry.d_tag != DT_NULL; ++i) use(entry);
-  });
+void for_each_entry(Elf_Data* data, Use use) {
+  GElf_Dyn entry;
+  for (int i = 0; gelf_getdyn(data, i, &entry) != nullptr && entry.d_tag != DT_NULL; ++i) use(entry);
 }
 
 void read_dynamic(Elf* elf, ElfFile& file) {
-  Place strings;
-  for_each_dynamic(elf, [&](const GElf_Dyn& entry) {
-    file.is_dynamic = true;
-    if (entry.d_tag == DT_STRTAB) strings = place_of(elf, entry.d_un.d_ptr);
+  std::optional<GElf_Phdr> segment = find_segment_of_type(elf, PT_DYNAMIC);
+  if (!segment) return;
+  Elf_Data* data = elf_getdata_rawchunk(elf, segment->p_offset, segment->p_filesz, ELF_T_DYN);
+  if (data == nullptr) return;
+  file.is_dynamic = true;
+  uint64_t strings_address = 0;
+  for_each_entry(data, [&](const GElf_Dyn& entry) {
+    if (entry.d_tag == DT_STRTAB) strings_address = entry.d_un.d_ptr;
   });
-  auto string = [&](uint64_t index) -> std::string {
-    constexpr uint64_t longest = 4096;
-    if (index >= strings.size) return "";
-    return string_at(elf, strings.offset + index, std::min(strings.size - index, longest));
-  };
-  for_each_dynamic(elf, [&](const GElf_Dyn& entry) {
-    if (entry.d_tag == DT_NEEDED) file.needed.push_back(string(entry.d_un.d_val));
-    if (entry.d_tag == DT_SONAME) file.soname = string(entry.d_un.d_val);
+  std::string_view strings = bytes_at_address(elf, strings_address);
+  for_each_entry(data, [&](const GElf_Dyn& entry) {
+    if (entry.d_tag == DT_SONAME) file.soname = string_in(strings, entry.d_un.d_val);
+    if (entry.d_tag != DT_NEEDED || file.needed.size() == most_needed) return;
+    file.needed.push_back(string_in(strings, entry.d_un.d_val));
   });
 }
 
@@ -90,13 +97,11 @@ std::optional<ElfFile> read_elf(int descriptor) {
   file.type = header.e_type;
   file.machine = header.e_machine;
   file.is_64_bit = header.e_ident[EI_CLASS] == ELFCLASS64;
-  bool has_segments = false;
-  for_each_segment(elf.get(), PT_LOAD, [&](const GElf_Phdr&) { has_segments = true; });
-  for_each_segment(elf.get(), PT_INTERP, [&](const GElf_Phdr& segment) {
-    file.interpreter = string_at(elf.get(), segment.p_offset, segment.p_filesz);
-  });
+  if (file.is_loadable() && !find_segment_of_type(elf.get(), PT_LOAD)) return {};
+  if (auto segment = find_segment_of_type(elf.get(), PT_INTERP)) {
+    file.interpreter = string_in(bytes_at(elf.get(), segment->p_offset, segment->p_filesz), 0);
+  }
   read_dynamic(elf.get(), file);
-  if (file.is_loadable() && !has_segments) return {};
   return file;
 }
 

@@ -57,7 +57,8 @@ Library find_library() {
   std::string path = find_path();
   ElfFile file = read_library(path);
   if (path.find_first_of(" :") != std::string::npos) {
-    throw Failure{exit_own_failure, "the library's path '" + path + "' has a blank or colon, which LD_PRELOAD cannot carry"};
+    throw Failure{exit_own_failure,
+                  "the library's path '" + path + "' has a blank or colon, which LD_PRELOAD cannot carry"};
   }
   return {path, file};
 }
