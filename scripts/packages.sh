@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that one of the commands beside this file needs, and nothing where all are there.
 #
-#   scripts/packages.sh GROUP…      GROUP: build, test, check or long
+#   scripts/packages.sh GROUP…      GROUP: build, test, check, bench or long
 #
 # No daemon is started by what is installed here: the test programs are run by the tests, on ports of their own.
 set -euo pipefail
 
 packages_of() {
   case $1 in
-    build) echo cmake ninja-build g++ pkg-config python3 libgtest-dev libbenchmark-dev libboost-context-dev ;;
+    build) echo cmake ninja-build g++ pkg-config python3 libgtest-dev libbenchmark-dev libboost-context-dev \
+                libcli11-dev libelf-dev ;;
     test) echo strace git curl openssl procps tinyproxy-bin microsocks stunnel4 mariadb-server-core mariadb-client \
                openjdk-17-jdk-headless redis-server nginx-light make xz-utils ;;
     check) echo git clang-format ;;
+    bench) echo strace valgrind git xz-utils ;;
     long) echo libpython3.11-testsuite ;;
     *) echo "packages.sh: no group is called '$1'" >&2; return 1 ;;
   esac
