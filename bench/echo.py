@@ -2,6 +2,7 @@
 """Echo round trips: native threads, the same program under unblock, and a hand-written epoll loop, in turn."""
 
 import contextlib
+import shutil
 
 import pair
 import programs
@@ -35,15 +36,18 @@ def measure(options, connections, count, stack):
                                 f"echo, {connections} connections")
     print(f"### Connections: {connections:,}\n")
     print_samples(pairs, samples)
-    if not options.no_trace and connections <= MOST_TRACED_CONNECTIONS:
+    if shutil.which("strace") and not options.no_trace and connections <= MOST_TRACED_CONNECTIONS:
         print_calls(pairs, connections, 1 if options.quick else 5)
 
 
 def start(options, connections, stack):
     cpu, load_cpu = (0, 1) if options.pin else (None, None)
     rounds.progress(f"echo, {connections} connections: connecting")
+    variants = pair.variants(options.build, options.processors, options.server, cpu)
+    if not options.pin and options.processors != 1:
+        variants.insert(2, pair.one_processor(options.build, options.server))
     pairs = [stack.enter_context(pair.Pair(options.build, command, launch, connections, options.size, load_cpu))
-             for command, launch in pair.variants(options.build, options.processors, options.server, cpu)]
+             for command, launch in variants]
     for each in pairs:
         each.connect()
     return pairs

@@ -17,6 +17,13 @@ def variants(build, processors=None, server=None, cpu=None):
             ([programs.built(build, "epoll-echo")], programs.Launch(EPOLL_LOOP, cpu=cpu))]
 
 
+def one_processor(build, server=None, cpu=None):
+    """The same program with one thread's worth of work at a time, as the epoll loop has."""
+    command, launch = variants(build, processors=1, server=server, cpu=cpu)[1]
+    launch.name = "unblock, one processor"
+    return command, launch
+
+
 class Pair:
     """The connections are opened, and each is served once, by `connect`; they stay until the `with` statement ends."""
 
