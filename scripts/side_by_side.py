@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -143,8 +144,15 @@ def arguments():
     return parser.parse_args()
 
 
+def allow_many_descriptors():
+    """Each client costs the front end two; what is started from here inherits the limit."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main():
     options = arguments()
+    allow_many_descriptors()
     with tempfile.TemporaryDirectory(prefix="unblock-demo-") as folder:
         statistics = pathlib.Path(folder) / "statistics"
         unblock = [options.build.resolve() / "unblock", f"--stats={statistics}", "--"]
