@@ -1,0 +1,1 @@
+unblock_contract_test(barrier barrier_test.cc PARKS barrier)

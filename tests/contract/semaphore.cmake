@@ -1,0 +1,1 @@
+unblock_contract_test(semaphore semaphore_test.cc PARKS semaphore)
