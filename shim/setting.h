@@ -38,9 +38,12 @@ constexpr uint64_t suffix_bytes(const char* suffix) {
   if (suffix[0] == '\0') return 1;
   if (suffix[1] != '\0') return 0;
   switch (suffix[0]) {
-    case 'K': case 'k': return 1 << 10;
-    case 'M': case 'm': return 1 << 20;
-    case 'G': case 'g': return 1 << 30;
+    case 'K':
+    case 'k': return 1 << 10;
+    case 'M':
+    case 'm': return 1 << 20;
+    case 'G':
+    case 'g': return 1 << 30;
     default: return 0;
   }
 }

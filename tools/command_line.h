@@ -8,9 +8,9 @@
 namespace unblock::tools {
 
 struct CommandLine {
-  std::string processors;          // empty: not given
-  std::string stack;               // empty: not given
-  std::string statistics;          // "1": a report on standard error; a path: lines in that file; empty: not given
+  std::string processors;  // empty: not given
+  std::string stack;       // empty: not given
+  std::string statistics;  // "1": a report on standard error; a path: lines in that file; empty: not given
   bool monitor = true;
   std::vector<std::string> words;  // the program and its arguments
 };

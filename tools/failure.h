@@ -5,9 +5,9 @@
 
 namespace unblock::tools {
 
-constexpr int exit_own_failure = 125;    // the command itself failed: bad option, no library
-constexpr int exit_cannot_execute = 126; // the program is there and cannot be executed
-constexpr int exit_not_found = 127;      // the program is not there
+constexpr int exit_own_failure = 125;     // the command itself failed: bad option, no library
+constexpr int exit_cannot_execute = 126;  // the program is there and cannot be executed
+constexpr int exit_not_found = 127;       // the program is not there
 
 // Thrown by whoever cannot go on; main says the line and returns the code.
 struct Failure {

@@ -61,8 +61,8 @@ void set_twins(const CommandLine& line) {
   };
   set("UNBLOCK_PROCESSORS", line.processors);
   set("UNBLOCK_STACK", line.stack);
-  set("UNBLOCK_STATS", line.statistics == "1" || line.statistics.empty() ? line.statistics
-                                                                           : statistics_path(line.statistics));
+  set("UNBLOCK_STATS",
+      line.statistics == "1" || line.statistics.empty() ? line.statistics : statistics_path(line.statistics));
   set("UNBLOCK_MONITOR", line.monitor ? "" : "0");
 }
 

@@ -31,7 +31,12 @@ int execution_error(const std::string& path) {
 
 bool search_goes_on_after(int error) {
   switch (error) {
-    case EACCES: case ENOENT: case ENOTDIR: case ESTALE: case ENODEV: case ETIMEDOUT: return true;
+    case EACCES:
+    case ENOENT:
+    case ENOTDIR:
+    case ESTALE:
+    case ENODEV:
+    case ETIMEDOUT: return true;
     default: return false;
   }
 }
