@@ -1,0 +1,25 @@
+#pragma once
+// What the operator asked for in the environment. Runs in the library's constructor, before libc's own: it makes bare
+// system calls only and takes the environment as an argument, because getenv finds nothing yet.
+
+#include <stddef.h>
+
+namespace unblock::configuration {
+
+struct Configuration {
+  unsigned processors = 0;           // UNBLOCK_PROCESSORS; 0: automatic_processors()
+  size_t stack_size_bytes = 0;       // UNBLOCK_STACK; 0: what the program or libc chooses
+  bool monitor = true;               // UNBLOCK_MONITOR: 0 or 1
+  const char* statistics = nullptr;  // UNBLOCK_STATS: null (0 or unset), "1", or an absolute path
+};
+
+// Reads the configuration from `environment`, an array of NAME=VALUE that ends with null. An empty value is as good as
+// none. For each impossible value one line on standard error says what is accepted, and the default is used. The result
+// is our own storage and stays as it is when the program changes its environment; not thread-safe, call it once.
+const Configuration& read(const char* const* environment);
+
+// How many processors this process can use: the least of its CPU affinity and its cgroup's quota, and from 1 to
+// most_processors. Reads files, so ask only once it matters. Thread-safe.
+unsigned automatic_processors();
+
+}  // namespace unblock::configuration
