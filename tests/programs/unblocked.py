@@ -190,9 +190,9 @@ class Program:
             self.process.send_signal(by)
         return self.wait()
 
-    def wait(self):
+    def wait(self, patience=PATIENCE_SECONDS):
         try:
-            self.process.wait(PATIENCE_SECONDS)
+            self.process.wait(patience)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"does not end: {self.describe()}") from None
         finally:
