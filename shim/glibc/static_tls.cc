@@ -18,7 +18,8 @@ namespace {
 
 // Taken inside the loader's own lock, never around it.
 Lock blocks_lock;
-BlockRecord* blocks;  // guarded(blocks_lock)
+BlockRecord* blocks;           // guarded(blocks_lock)
+unsigned long windows_opened;  // guarded(blocks_lock)
 
 // The window. Its lock is held for as long as a dlopen takes.
 Lock window_lock;
@@ -112,13 +113,16 @@ void for_each_static_library(F f) {
   }
 }
 
-// True when libc itself put the library's data into this block. Its table of thread-local data then says where they
-// are; in an older block the library is not in the table, or not yet.
-bool already_has(void* block, const Library& library) {
+// True when libc itself put the library's data into a block, because it was made after the library came. Its table of
+// thread-local data then says where they are. In a block that is older than the window the entry may be a leftover of
+// another library.
+bool already_has(const BlockRecord& record, const Library& library) {
   struct Entry {
     size_t value;
     void* to_free;
   };
+  if (record.windows_before < windows_opened) return false;
+  void* block = record.thread_pointer;
   auto table = field<const Entry*>(block, offset::dtv);
   return table && table[-1].value >= library.module &&
          table[library.module].value == reinterpret_cast<size_t>(block) - library.place;
@@ -133,19 +137,20 @@ void fill_untouched_bytes(char* data, const char* before, const Library& library
   }
 }
 
-void bring_into(void* block, const Library& library) {
+void bring_into(const BlockRecord& record, const Library& library) {
+  void* block = record.thread_pointer;
   char* data = static_cast<char*>(block) - library.place;
   if (bytes_before && block == thread_pointer()) {
     return fill_untouched_bytes(data, bytes_before + layout.size_below - library.place, library);
   }
-  if (already_has(block, library)) return;
+  if (already_has(record, library)) return;
   memcpy(data, library.image, library.image_size);
   memset(data + library.image_size, 0, library.size - library.image_size);
 }
 
 void bring_into_all_blocks(const Library& library) {
   Held held(blocks_lock);
-  for (BlockRecord* record = blocks; record; record = record->next) bring_into(record->thread_pointer, library);
+  for (BlockRecord* record = blocks; record; record = record->next) bring_into(*record, library);
 }
 
 void learn_libraries(bool bring) {
@@ -190,6 +195,10 @@ StaticTlsWindow::StaticTlsWindow() {
   window_owner.store(block, std::memory_order_relaxed);
   window_depth = 1;
   if (!layout.map_tls_offset) return;  // no block was ever made
+  {
+    Held held(blocks_lock);
+    windows_opened++;
+  }
   with_loader_locked(learn);
   if (!is_green_block(block)) return;
   bytes_before = static_cast<char*>(map_memory(layout.size_below));
@@ -220,6 +229,7 @@ void link_front(BlockRecord& record) {
 
 void list_block(BlockRecord& record) {
   Held held(blocks_lock);
+  record.windows_before = windows_opened;
   link_front(record);
 }
 

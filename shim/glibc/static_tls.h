@@ -37,6 +37,7 @@ struct BlockRecord {
   BlockRecord* next;
   BlockRecord* previous;
   void* thread_pointer;
+  unsigned long windows_before;  // how many had been opened when the block was made
 };
 
 void list_block(BlockRecord& record);
