@@ -39,15 +39,31 @@ as_root() {
 # Debian asks this program before it starts a daemon; 101 means no. One that is there already is the administrator's.
 forbid_daemons() {
   [ -e /usr/sbin/policy-rc.d ] && return
-  printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
-  as_root chmod 755 /usr/sbin/policy-rc.d
-  trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+  our_policy=/usr/sbin/policy-rc.d
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$our_policy" >/dev/null && as_root chmod 755 "$our_policy"
 }
 
+clean_up() {
+  rm -f "$log"
+  [ -z "$our_policy" ] || as_root rm -f "$our_policy"
+}
+
+# When the lists of some source cannot be fetched, those that are here may do.
 install_packages() {
-  forbid_daemons
-  as_root apt-get -qq update
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >/dev/null
+  as_root apt-get -qq update || echo "packages.sh: the lists of packages are old"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@"
+}
+
+# Of what was installed here nothing starts with the next boot either.
+disable_daemons() {
+  local package
+  command -v systemctl >/dev/null || return 0
+  for package in "$@"; do
+    case $package in
+      nginx-light) as_root systemctl --quiet disable nginx ;;
+      redis-server) as_root systemctl --quiet disable redis-server ;;
+    esac
+  done
 }
 
 command -v dpkg-query >/dev/null || { echo "packages.sh: not a Debian system; install by hand: $(packages_of "$1")" >&2; exit 1; }
@@ -55,5 +71,12 @@ for group in "$@"; do packages_of "$group" >/dev/null; done
 missing=$(missing_of "$@" | sort -u | xargs)
 [ -n "$missing" ] || exit 0
 echo "Installing $missing"
+log=$(mktemp)
+our_policy=""
+trap clean_up EXIT
 # shellcheck disable=SC2086
-install_packages $missing </dev/null || { echo "packages.sh: cannot install $missing; as root: apt-get install $missing" >&2; exit 1; }
+if ! { forbid_daemons && install_packages $missing && disable_daemons $missing; } </dev/null >"$log" 2>&1; then
+  tail -n 20 "$log" >&2
+  echo "packages.sh: cannot install what is missing; as root: apt-get install $missing" >&2
+  exit 1
+fi
