@@ -1,0 +1,1 @@
+unblock_contract_test(futex futex_test.cc PARKS futex)

@@ -1,0 +1,1 @@
+unblock_contract_test(once once_test.cc PARKS once futex)
