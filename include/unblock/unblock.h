@@ -47,14 +47,14 @@ const char* unblock_inactive_reason(void);
  * Later versions append fields and leave these as they are.
  */
 struct unblock_counts {
-  uint64_t active;                 /* 1 when the threads are green, otherwise 0 */
-  uint64_t processors;             /* green threads that can run at a time */
-  uint64_t green_threads_made;     /* green threads, main among them */
-  uint64_t green_threads_peak;     /* most of them alive at a time */
-  uint64_t os_threads_peak;        /* most OS threads at a time */
-  uint64_t switches;               /* times that a green thread was resumed */
-  uint64_t parks;                  /* waits that left the processor to others: the sum of the next fields */
-  uint64_t parks_descriptor;       /* for one descriptor: reading, writing, accepting, connecting */
+  uint64_t active;             /* 1 when the threads are green, otherwise 0 */
+  uint64_t processors;         /* green threads that can run at a time */
+  uint64_t green_threads_made; /* green threads, main among them */
+  uint64_t green_threads_peak; /* most of them alive at a time */
+  uint64_t os_threads_peak;    /* most OS threads at a time */
+  uint64_t switches;           /* times that a green thread was resumed */
+  uint64_t parks;              /* waits that left the processor to others: the sum of the next fields */
+  uint64_t parks_descriptor;   /* for one descriptor: reading, writing, accepting, connecting */
   uint64_t parks_mutex;
   uint64_t parks_condition;
   uint64_t parks_semaphore;
@@ -62,7 +62,7 @@ struct unblock_counts {
   uint64_t parks_once;
   uint64_t parks_barrier;
   uint64_t parks_spin;
-  uint64_t parks_futex;            /* the futex system call, as made by the program's libraries */
+  uint64_t parks_futex; /* the futex system call, as made by the program's libraries */
   uint64_t parks_join;
   uint64_t parks_sleep;
   uint64_t parks_signal;           /* sigwait, pause and their like */
