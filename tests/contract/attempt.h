@@ -45,7 +45,7 @@ class Background {
   }
   std::invoke_result_t<Work> answer() {
     thread_.join();
-    return *result_;
+    return std::move(*result_);
   }
   pthread_t handle() { return thread_.native_handle(); }
 
