@@ -58,6 +58,8 @@ class Green {
   static Green* running() { return *current(); }
 
   void* block() const { return block_; }
+  void* stack() const { return stack_; }
+  size_t stack_size() const { return size_; }
   void* result() const { return result_; }
   bool exited() const { return exited_; }
   void on_abandoned_mutex(std::function<void(void*)> f) { abandoned_ = std::move(f); }

@@ -75,4 +75,18 @@ TEST(Symbols, VersionIsTheOneLibcTells) {
   EXPECT_STREQ(glibc::libc_version(), gnu_get_libc_version());
 }
 
-TEST(Symbols, WhatIsLinkedIntoTheProgramStandsBeforeLibc) { EXPECT_TRUE(glibc::stands_before_libc()); }
+TEST(PlaceInScope, WhatIsLinkedIntoTheProgramStandsBeforeLibc) { EXPECT_TRUE(glibc::stands_before_libc()); }
+
+TEST(PlaceInScope, WhatIsOpenedLaterDoesNot) {
+  void* library = dlopen(LIBRARY_WITH_SYMBOLS, RTLD_NOW | RTLD_GLOBAL);
+  ASSERT_NE(library, nullptr) << dlerror();
+  auto stands = reinterpret_cast<bool (*)()>(dlsym(library, "opened_library_stands_before_libc"));
+  ASSERT_NE(stands, nullptr);
+  EXPECT_FALSE(stands());
+  dlclose(library);
+}
+
+TEST(PlaceInScope, WhatIsPreloadedDoes) {
+  const std::string command = "LD_PRELOAD=" PRELOADS " " PROGRAM_THAT_ASKS;
+  EXPECT_EQ(system(command.c_str()), 0);
+}
