@@ -1,0 +1,6 @@
+unblock_contract_test(signal_mask signal_mask_test.cc PARKS sleep)
+unblock_contract_test(signal_thread signal_thread_test.cc PARKS mutex condition)
+unblock_contract_test(signal_interrupt signal_interrupt_test.cc PARKS semaphore sleep)
+unblock_contract_test(signal_wait signal_wait_test.cc PARKS join)
+unblock_contract_test(signal_stack signal_stack_test.cc PARKS sleep)
+unblock_contract_test(signal_process signal_process_test.cc PARKS join)
