@@ -90,11 +90,13 @@ bool find_stack_fields(void* block, const Probe& probe) {
 bool find_cancel_state(void* block, int (*set_cancel_state)(int, int*)) {
   static unsigned char before[most_bytes_above];
   auto bytes = static_cast<unsigned char*>(block);
-  for (size_t i = 0; i < layout.size_above; i++) before[i] = bytes[i];
+  // The rseq area, where it is in the block, is its last member; the kernel writes there whenever it pleases.
+  const size_t end = layout.rseq > 0 ? layout.rseq : layout.size_above;
+  for (size_t i = 0; i < end; i++) before[i] = bytes[i];
   int state;
   set_cancel_state(PTHREAD_CANCEL_DISABLE, &state);
   size_t changes = 0;
-  for (size_t i = 0; i < layout.size_above; i++) {
+  for (size_t i = 0; i < end; i++) {
     if (bytes[i] != before[i]) changes++, layout.cancel_state = i;
   }
   const bool is_right = changes == 1 && bytes[layout.cancel_state] == 1 && before[layout.cancel_state] == 0;

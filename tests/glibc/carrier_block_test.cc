@@ -152,6 +152,34 @@ TEST(CarrierBlock, MainMayMove) {
   }));
 }
 
+// The OS main thread's scheduler stands on a made block, which libc lists nowhere until a child is born on it.
+TEST(CarrierBlock, ForkedOnAMadeOneTheChildIsSound) {
+  EXPECT_TRUE(holds_in_a_process([] {
+    std::thread([] {}).join();
+    auto memory = aligned_alloc(glibc::block_alignment(), glibc::block_size());
+    void* made = glibc::make_block(memory, kernel_tid(), memory, glibc::block_size(), 0);
+    glibc::leave_initial_block();
+    unblock::load_thread_pointer(made);
+    glibc::register_carrier_block();
+    const pid_t child = fork();
+    if (child == 0) {
+      glibc::keep_only_blocks(nullptr, made);
+      glibc::follow_fork(made);
+      if (glibc::wrap_credentials_signal(carrier_block)) _exit(2);
+      BusyCarrier carrier;
+      bool sound = glibc::tid(made) == getpid();
+      std::thread([&] { sound = sound && change_credentials(); }).join();
+      const pid_t grandchild = fork();
+      if (grandchild == 0) _exit(glibc::tid(made) == getpid() ? 0 : 1);
+      int status = -1;
+      sound = sound && waitpid(grandchild, &status, 0) == grandchild && status == 0;
+      _exit(sound ? 0 : 1);
+    }
+    int status = -1;
+    return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  }));
+}
+
 TEST(CarrierBlock, ForkedOnItTheChildIsSound) {
   EXPECT_TRUE(holds_in_a_process([] {
     bool child_is_sound = false;
