@@ -1,13 +1,17 @@
+// Child processes for tests: run a piece of work in a fork of this process, and learn how it ended.
 #pragma once
-// A child process that runs one piece of work and ends with its result.
+
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <new>
 #include <string>
 
-// Forks; the child does `work` and exits with what it returns. Returns the child's pid.
+// Forks; the child does `work` and exits with what it returns. Nothing else runs there: no test harness, no exit
+// handlers. Returns the child's pid.
 template <typename Work>
 pid_t start_child(Work work) {
   fflush(nullptr);
@@ -31,3 +35,22 @@ template <typename Work>
 int end_of_child(Work work) {
   return end_of(start_child(work));
 }
+
+// An object in memory that children share.
+template <typename T>
+class Shared {
+ public:
+  Shared() : memory_(mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
+    if (memory_ == MAP_FAILED) {
+      perror("mmap");
+      abort();
+    }
+    new (memory_) T;
+  }
+  ~Shared() { munmap(memory_, sizeof(T)); }
+  Shared(const Shared&) = delete;
+  T* operator->() { return static_cast<T*>(memory_); }
+
+ private:
+  void* memory_;
+};

@@ -81,7 +81,7 @@ TEST(SharedMutex, TimedlockOfAMutexThatAnotherProcessHoldsTimesOut) {
 TEST(SharedRobustMutex, OtherProcessLearnsThatTheOwnerDied) {
   Shared<Account> account;
   init_mutex(&account->mutex, {.robustness = PTHREAD_MUTEX_ROBUST, .sharing = PTHREAD_PROCESS_SHARED});
-  EXPECT_EQ(in_child([&] { return pthread_mutex_lock(&account->mutex); }), 0);
+  EXPECT_EQ(end_of_child([&] { return pthread_mutex_lock(&account->mutex); }), 0);
   EXPECT_EQ(pthread_mutex_lock(&account->mutex), EOWNERDEAD);
   EXPECT_EQ(pthread_mutex_consistent(&account->mutex), 0);
   EXPECT_EQ(pthread_mutex_unlock(&account->mutex), 0);
@@ -114,7 +114,7 @@ TEST(SharedRobustMutex, ChildLearnsThatAThreadOfTheParentDied) {
   Shared<Account> account;
   init_mutex(&account->mutex, {.robustness = PTHREAD_MUTEX_ROBUST, .sharing = PTHREAD_PROCESS_SHARED});
   std::thread([&] { EXPECT_EQ(pthread_mutex_lock(&account->mutex), 0); }).join();
-  EXPECT_EQ(in_child([&] {
+  EXPECT_EQ(end_of_child([&] {
               if (pthread_mutex_lock(&account->mutex) != EOWNERDEAD) return 1;
               if (pthread_mutex_consistent(&account->mutex) != 0) return 2;
               return pthread_mutex_unlock(&account->mutex);

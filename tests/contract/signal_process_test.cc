@@ -189,8 +189,8 @@ TEST_F(ProcessSignal, HandlerMayRepairTheFaultAndReturn) {
 }
 
 TEST_F(ProcessSignal, DefaultActionEndsTheProcessWithThatSignal) {
-  EXPECT_EQ(in_child([] { return raise(SIGTERM); }), -SIGTERM);
-  EXPECT_EQ(in_child([] {
+  EXPECT_EQ(end_of_child([] { return raise(SIGTERM); }), -SIGTERM);
+  EXPECT_EQ(end_of_child([] {
               pthread_t thread;
               pthread_create(&thread, nullptr, [](void*) -> void* { return word(pthread_kill(pthread_self(), SIGUSR1)); },
                              nullptr);

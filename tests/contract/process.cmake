@@ -1,0 +1,19 @@
+unblock_contract_test(fork fork_test.cc COUNTS green_threads_made)
+unblock_contract_test(atfork atfork_test.cc PARKS join)
+unblock_contract_test(exec exec_test.cc PARKS join)
+
+add_executable(contract_endings programs/endings.cc)
+target_link_libraries(contract_endings PRIVATE Threads::Threads)
+unblock_contract_test(program_end program_end_test.cc)
+target_compile_definitions(contract.program_end PRIVATE ENDINGS_PROGRAM="$<TARGET_FILE:contract_endings>")
+add_dependencies(contract.program_end contract_endings)
+
+foreach(model global-dynamic initial-exec)
+  add_library(contract_tls_${model} MODULE programs/tls_module.cc)
+  target_compile_options(contract_tls_${model} PRIVATE -ftls-model=${model})
+endforeach()
+unblock_contract_test(dlopen_tls dlopen_tls_test.cc PARKS join LIBRARIES ${CMAKE_DL_LIBS})
+target_compile_definitions(contract.dlopen_tls PRIVATE
+  TLS_GENERAL_DYNAMIC="$<TARGET_FILE:contract_tls_global-dynamic>"
+  TLS_INITIAL_EXEC="$<TARGET_FILE:contract_tls_initial-exec>")
+add_dependencies(contract.dlopen_tls contract_tls_global-dynamic contract_tls_initial-exec)
