@@ -38,7 +38,7 @@ static void stop(int number) {
 }
 
 static void stop_on_signals(void) {
-  struct sigaction action = {.sa_handler = stop, .sa_flags = SA_RESTART};
+  struct sigaction action = {.sa_handler = stop};
   sigemptyset(&action.sa_mask);
   if (sigaction(SIGTERM, &action, NULL) != 0 || sigaction(SIGINT, &action, NULL) != 0) fail("sigaction");
 }

@@ -33,7 +33,6 @@ void stop(int) {
 void stop_on_signals() {
   struct sigaction action = {};
   action.sa_handler = stop;
-  action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
   if (sigaction(SIGTERM, &action, nullptr) != 0 || sigaction(SIGINT, &action, nullptr) != 0) fail("sigaction");
 }

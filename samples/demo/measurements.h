@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <string_view>
 #include <vector>
 
 class Measurements {
@@ -12,9 +13,14 @@ class Measurements {
   explicit Measurements(size_t expected) : expected_(expected) { latencies_us_.reserve(expected); }
 
   void add(uint64_t microseconds) { latencies_us_.push_back(static_cast<uint32_t>(microseconds)); }
-  void add_wrong() { ++wrong_; }
 
-  size_t wrong() const { return wrong_; }
+  // Shows the first.
+  void add_wrong(std::string_view due, std::string_view received) {
+    if (++wrong_ > 1) return;
+    fprintf(stderr, "wrong answer\ndue: %.*s\nreceived: %.*s\n", static_cast<int>(due.size()), due.data(),
+            static_cast<int>(received.size()), received.data());
+  }
+
   bool all_right() const { return latencies_us_.size() == expected_; }
 
   void print_progress(double seconds) const {
