@@ -130,8 +130,7 @@ class Load {
   Options options_;
   std::vector<Client> clients_;
   int epoll_;
-  size_t settled_ = 0;  // Connected, or failed to.
-  size_t at_work_ = 0;
+  size_t settled_ = 0, at_work_ = 0;  // Settled: connected, or failed to.
   Measurements measurements_;
 };
 
