@@ -61,6 +61,7 @@ struct Carrier {
   std::atomic<GreenThread*> running;             // owner; others look
   std::atomic<uint32_t> sleep_word;              // 1: wake up
   std::atomic<bool> in_region;                   // owner; the monitor looks
+  GreenThread* forking;                          // host: whose place this carrier has taken around a fork
   bool has_forked;                               // its children may have asked to die with it; it never ends
   bool ends_with_thread;                         // the kernel state of its thread must not reach another
   int kernel_tid;                                // immutable
@@ -68,6 +69,7 @@ struct Carrier {
   Statistics statistics;                         // owner
   unsigned long kernel_mask;                     // host: the signal mask that the kernel has for this OS thread
   bool kernel_mask_known;                        // host
+  void* overflow_stack;                          // host: for threads without an alternate stack; kept for reuse
   const void* alternate_stack;                   // host: whose alternate stack the kernel has
 };
 

@@ -6,6 +6,8 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 
+#include <initializer_list>
+
 #include "scheduler/host.h"
 #include "scheduler/kernel.h"
 #include "scheduler/readiness.h"
@@ -103,6 +105,26 @@ int poll(int64_t timeout) {
 void kick() {
   uint64_t one = 1;
   kernel::invoke(SYS_write, kick_fd, &one, sizeof one);  // the edge is the message; nobody needs to read it
+}
+
+unsigned first_owned(unsigned first, unsigned last) {
+  unsigned lowest = last + 1;
+  for (int fd : {epoll_fd, kick_fd}) {
+    if (fd >= 0 && (unsigned)fd >= first && (unsigned)fd <= last && ((unsigned)fd < lowest || lowest == 0)) {
+      lowest = (unsigned)fd;
+    }
+  }
+  return lowest;
+}
+
+void move() {
+  for (int* fd : {&epoll_fd, &kick_fd}) {
+    long moved = kernel::invoke(SYS_fcntl, *fd, F_DUPFD_CLOEXEC, *fd > 64 ? *fd - 64 : 3);
+    if (moved < 0) continue;
+    long old = *fd;
+    *fd = (int)moved;
+    kernel::invoke(SYS_close, old);
+  }
 }
 
 bool owns(int fd) { return fd >= 0 && (fd == epoll_fd || fd == kick_fd); }

@@ -25,5 +25,9 @@ void kick();
 
 // Is this descriptor one of ours? The program's close and its close-everything loops must not reach it.
 bool owns(int fd);
+// The first of ours in [first, last]; last + 1 when there is none.
+unsigned first_owned(unsigned first, unsigned last);
+// Gives up the numbers: the program wants one of them for itself (dup2).
+void move();
 
 }  // namespace unblock::event_loop

@@ -8,6 +8,7 @@ namespace unblock {
 struct GreenThread;
 struct Carrier;
 struct Local;
+enum class Wakeup : unsigned char;
 }  // namespace unblock
 
 namespace unblock::host {
@@ -27,6 +28,12 @@ unsigned long mask_for_waiting();
 // A green thread has left its stack for ever: wake its joiner, or take it apart when it has none. Runs on a
 // scheduler's stack.
 void thread_finished(GreenThread& green);
+
+// The thread has armed a wait and is about to leave its stack: is there a reason not to? Writes it.
+bool reason_not_to_park(GreenThread& green, Wakeup& reason);
+
+// Is the frame of a signal handler that began at `handler_frame` still on the calling thread's stack?
+bool is_inside_handler(void* handler_frame);
 
 // Signals were recorded while this thread was critical; it no longer is. Runs their handlers.
 void deliver_recorded_signals();

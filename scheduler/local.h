@@ -17,6 +17,10 @@ struct Local {
   uint32_t critical;
   // Above zero: a signal handler of the program runs here. Its waits hold the carrier.
   uint32_t in_handler;
+  // Above zero: what libc holds meanwhile must not wait for others (dlopen). Waits hold the carrier.
+  uint32_t pinned;
+  // Where the innermost of those handlers began. Above it on the same stack, the handler has been left by a jump.
+  void* handler_frame;
   // A signal was recorded while `critical` was set; whoever leaves the critical section delivers it.
   bool signals_recorded;
 };

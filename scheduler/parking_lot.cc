@@ -153,20 +153,23 @@ bool enter(Parked& parked, Recheck (*recheck)(void*), void* argument) {
 }  // namespace
 
 Parking park_erased(const void* address, WaitKind kind, Deadline deadline, uint32_t tag, Recheck (*recheck)(void*),
-                    void* recheck_argument, void (*before_wait)(void*), void* before_argument) {
+                    void* recheck_argument, bool (*before_wait)(void*), void* before_argument) {
   Waiter waiter(kind, address);
-  Parked parked = {&waiter, address, tag, false, nullptr, nullptr, nullptr};
+  Parked parked = {&waiter, address, tag, nullptr, nullptr, nullptr};
   if (!enter(parked, recheck, recheck_argument)) {
     waiter.cancel();
     return Parking::not_needed;
   }
   parked_threads.fetch_add(1, std::memory_order_relaxed);
   grow_if_full();
-  if (before_wait != nullptr) before_wait(before_argument);
-  Parking result = parking_of(waiter.wait(deadline));
+  Parking result = Parking::not_needed;
+  if (before_wait == nullptr || before_wait(before_argument)) {
+    result = parking_of(waiter.wait(deadline));
+  } else {
+    waiter.cancel();
+  }
   leave(parked);
   parked_threads.fetch_sub(1, std::memory_order_relaxed);
-  if (parked.signalled && result == Parking::timed_out) return Parking::woken;
   return result;
 }
 
@@ -236,7 +239,6 @@ int requeue_erased(const void* from, const void* to, int most, int most_moved, b
         (each->next == nullptr ? source.last : each->next->previous) = each->previous;
         source.count.fetch_sub(1, std::memory_order_seq_cst);
         each->address = to;
-        each->signalled = true;
         link(target, *each);
         ++*moved;
       } else {

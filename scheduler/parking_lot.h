@@ -33,25 +33,27 @@ struct Parked {
   Waiter* waiter;
   const void* address;           // guarded(bucket lock)
   uint32_t tag;                  // what it wants of the object: the family's own words (reader, writer, a bit set)
-  bool signalled;                // a requeue has moved it: its event has happened; guarded(bucket lock)
   struct Bucket* bucket;         // null when unlinked; guarded(bucket lock)
   Parked *next, *previous;       // guarded(bucket lock)
 };
 
 enum class Parking : uint8_t { woken, not_needed, timed_out, interrupted, cancelled };
 
-namespace parking_lot {
-
 // What the recheck under the bucket's lock decides. `leave_and_wake_all` is for whoever completes a barrier: the others
 // are woken in the same breath, before anyone of the next round can join them.
 enum class Recheck : uint8_t { park, leave, leave_and_wake_all };
 
+// What an unpark does with one of the parked.
+enum class Choice : uint8_t { wake, skip, stop };
+
+namespace parking_lot {
+
 // Parks the calling thread at `address` if recheck() says so; it runs under the bucket's lock and must not wait.
-// woken: an unpark chose this thread, or a requeue moved it before its time was over. `before_wait` runs once after
-// linking, outside the lock (a condition variable unlocks its mutex there); it may be null.
+// woken: an unpark chose this thread. `before_wait` runs once after linking, outside the lock (a condition variable
+// unlocks its mutex there) and may call the wait off by answering false; it may be null.
 // Suspends: the calling green thread. Holds the carrier: when may_switch() is false.
 Parking park_erased(const void* address, WaitKind kind, Deadline deadline, uint32_t tag, Recheck (*recheck)(void*),
-                    void* recheck_argument, void (*before_wait)(void*), void* before_argument);
+                    void* recheck_argument, bool (*before_wait)(void*), void* before_argument);
 
 template <class Check>
 Parking park(const void* address, WaitKind kind, Deadline deadline, Check recheck, uint32_t tag = 0) {
@@ -64,7 +66,7 @@ template <class Before>
 Parking park_then(const void* address, WaitKind kind, Deadline deadline, Before before_wait) {
   return park_erased(
       address, kind, deadline, 0, [](void*) { return Recheck::park; }, nullptr,
-      [](void* erased) { (*static_cast<Before*>(erased))(); }, &before_wait);
+      [](void* erased) -> bool { return (*static_cast<Before*>(erased))(); }, &before_wait);
 }
 
 // Might somebody be parked at this address? After a full fence, false is certain.
@@ -72,7 +74,6 @@ bool anyone_at(const void* address);
 
 // Wakes up to `most` waiters at `address` for which choose(tag, woken so far) is true, first come first served, until
 // it says `stop`. Returns how many. Never blocks, allocates nothing; async-signal-safe within a Critical.
-enum class Choice : uint8_t { wake, skip, stop };
 int unpark_erased(const void* address, int most, Choice (*choose)(uint32_t tag, int woken, void*), void* argument);
 
 template <class Choose>

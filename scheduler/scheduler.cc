@@ -225,6 +225,7 @@ Carrier* take_carrier() {
   carrier->in_region.store(false, std::memory_order_relaxed);
   carrier->has_forked = carrier->ends_with_thread = carrier->kernel_mask_known = false;
   carrier->alternate_stack = nullptr;
+  carrier->forking = nullptr;
   carrier->statistics = Statistics();
   return carrier;
 }

@@ -23,6 +23,7 @@ Leaving resume(Carrier& carrier, GreenThread& green) {
   green.local->carrier = &carrier;
   green.carrier.store(&carrier, std::memory_order_relaxed);
   carrier.running.store(&green, std::memory_order_relaxed);
+  carrier.in_region.store(false, std::memory_order_relaxed);  // a cancelled thread may have left one open
   load_thread_pointer(green.thread_pointer);
   transfer_t from = jump_fcontext(green.context, nullptr);
   load_thread_pointer(carrier.thread_pointer);

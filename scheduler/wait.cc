@@ -22,6 +22,9 @@ constexpr uint64_t word_of(uint64_t epoch, Phase phase, Wakeup result = Wakeup::
 }
 constexpr Wakeup result_of(uint64_t word) { return (Wakeup)(word >> 8 & 0xff); }
 
+// A thread that the monitor has bound becomes green again after this many waits.
+constexpr uint32_t parks_before_unbinding = 64;
+
 constexpr uint32_t os_result(Wakeup result) { return 1 + (uint32_t)result; }
 
 // [one-winner]
@@ -39,7 +42,12 @@ bool end_wait(GreenThread& green, uint64_t epoch, Wakeup result) {
 
 bool may_switch() {
   GreenThread* green = here.green;
-  return green != nullptr && here.in_handler == 0 && !green->bound.load(std::memory_order_relaxed);
+  if (green == nullptr || green->bound.load(std::memory_order_relaxed)) return false;
+  if (here.pinned != 0) return false;
+  if (__builtin_expect(here.in_handler == 0, 1)) return true;
+  if (host::is_inside_handler(here.handler_frame)) return false;
+  here.in_handler = 0;  // left by siglongjmp or setcontext
+  return true;
 }
 
 Waiter::Waiter(WaitKind kind, const void* object) : kind_(kind) {
@@ -91,6 +99,8 @@ Wakeup Waiter::wait(Deadline deadline) {
     heap.insert(timer_);
     if (processor == nullptr) scheduler::kick_if_earlier(deadline.at);
   }
+  Wakeup reason;
+  if (host::reason_not_to_park(*green_, reason)) end_wait(*green_, epoch_, reason);  // [publish-then-recheck]
   if (phase_of(green_->wait_word.load(std::memory_order_acquire)) == armed) {
     here.carrier->statistics.parks[(int)kind_]++;
     switch_out(Leaving::park);
@@ -102,6 +112,11 @@ Wakeup Waiter::wait(Deadline deadline) {
 
 Wakeup Waiter::wait_as_os_thread(Deadline deadline) {
   Region region;
+  GreenThread* green = here.green;
+  if (green != nullptr && !green->bound_for_life && ++green->quiet_parks > parks_before_unbinding) {
+    green->detections = 0;
+    green->bound.store(false, std::memory_order_relaxed);
+  }
   while (os_word_.load(std::memory_order_acquire) == 0) {
     timespec left;
     if (!deadline.is_never()) {

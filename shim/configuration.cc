@@ -85,6 +85,8 @@ const Configuration& read(const char* const* environment) {
   return configuration;
 }
 
+const Configuration& current() { return configuration; }
+
 unsigned automatic_processors() {
   return least(least(affinity_processors(), cgroup::quota_processors()), most_processors);
 }

@@ -18,6 +18,9 @@ struct Configuration {
 // is our own storage and stays as it is when the program changes its environment; not thread-safe, call it once.
 const Configuration& read(const char* const* environment);
 
+// What read() found.
+const Configuration& current();
+
 // How many processors this process can use: the least of its CPU affinity and its cgroup's quota, and from 1 to
 // most_processors. Reads files, so ask only once it matters. Thread-safe.
 unsigned automatic_processors();

@@ -1,0 +1,90 @@
+#pragma once
+// "May it wait, until when -> try -> wait -> try again" stands here, once. A transfer is three lines over it.
+//
+// A try is a system call that does not block; it answers like the kernel, with a value or -errno, and leaves errno
+// alone. The caller's errno is written once, at the end, and only for a failure.
+
+#include <errno.h>
+
+#include "scheduler/readiness.h"
+#include "scheduler/region.h"
+#include "shim/cancellation.h"
+#include "shim/lifecycle.h"
+#include "shim/open_file.h"
+#include "shim/signals.h"
+
+namespace unblock {
+
+// As libc answers: -1 and errno for a negative result.
+inline long answer(long result) {
+  if (result >= 0 || result < -4095) return result;
+  errno = (int)-result;
+  return -1;
+}
+
+// Runs a call that may block the carrier without a readiness to wait for.
+template <class Call>
+auto in_region(Call call) {
+  Region region;
+  return call();
+}
+
+// For calls that usually block: the processor is given away at once.
+template <class Call>
+auto in_long_region(Call call) {
+  LongRegion region;
+  return call();
+}
+
+// Waits until a try in `direction` may succeed. 0, or the -errno that the call ends with.
+// `timeout` is SO_RCVTIMEO or SO_SNDTIMEO in nanoseconds: with one, a signal's SA_RESTART does not count (signal(7)).
+inline long wait_until_ready(int fd, Direction direction, Deadline deadline) {
+  switch (wait_for_descriptor(fd, direction, deadline)) {
+    case Wakeup::ready: return 0;
+    case Wakeup::timed_out: return -EAGAIN;
+    case Wakeup::closed: return -EBADF;
+    case Wakeup::interrupted: return signals::deliver_pending() && deadline.is_never() ? 0 : -EINTR;
+    case Wakeup::cancelled: cancellation::test(); return 0;
+  }
+  return 0;
+}
+
+// One call that may wait on one descriptor.
+struct BlockingCall {
+  int fd;
+  OpenFile& file;
+  Direction direction;
+  bool dont_wait;       // the program said so for this call (MSG_DONTWAIT)
+  int64_t timeout;      // nanoseconds; 0: for ever
+  bool wait_first;      // a try is sure to fail
+  Deadline deadline = Deadline::never();
+
+  bool may_wait() const { return !dont_wait && !open_files::wants_nonblocking(fd, file); }
+
+  // Tries and waits until the try answers something other than -EAGAIN.
+  template <class Try>
+  long run(Try attempt) {
+    if (!wait_first) {
+      uint8_t marks = begin_try(fd, direction);
+      long result = attempt();
+      if (result != -EAGAIN) return succeeded(result);
+      if (!may_wait()) return result;
+      try_failed(fd, direction, marks);
+    }
+    if (timeout != 0) deadline = Deadline::after(timeout);
+    for (;;) {
+      if (long failed = wait_until_ready(fd, direction, deadline); failed != 0) return failed;
+      uint8_t marks = begin_try(fd, direction);
+      long result = attempt();
+      if (result != -EAGAIN) return succeeded(result);
+      try_failed(fd, direction, marks);
+    }
+  }
+
+  long succeeded(long result) {
+    pass_on(fd, direction);  // [pass-on]
+    return result;
+  }
+};
+
+}  // namespace unblock

@@ -1,0 +1,16 @@
+#pragma once
+// Cancellation (pthreads(7)): the request is a bit in the thread's block, where libc keeps it; acting on it is libc's.
+// Every wait that is a cancellation point asks before it waits and after it was woken for that.
+
+#include "shim/thread.h"
+
+namespace unblock::cancellation {
+
+// Has somebody asked the calling thread to end, and may it? One load.
+bool requested();
+
+// Ends the calling thread if so; the cleanup handlers run.
+void test();
+inline void act() { test(); }
+
+}  // namespace unblock::cancellation

@@ -1,0 +1,48 @@
+// The calls that change credentials of the whole process. libc asks each of its threads to follow, and finds the caller
+// by the thread pointer: they run on the carrier's own block.
+
+#include <grp.h>
+#include <unistd.h>
+
+#include "shim/glibc/carrier_block.h"
+#include "shim/host.h"
+#include "shim/lifecycle.h"
+#include "shim/real.h"
+
+using namespace unblock;
+
+namespace {
+
+template <class Change>
+int on_carrier_block(Change change) {
+  if (!lifecycle::on_green()) return change();
+  int result = 0;
+  Critical critical;
+  glibc::on_block(carrier_block_of_this_thread(), [&] { result = change(); });
+  return result;
+}
+
+}  // namespace
+
+INTERPOSED int setuid(uid_t user) noexcept { return on_carrier_block([&] { return real::setuid(user); }); }
+INTERPOSED int setgid(gid_t group) noexcept { return on_carrier_block([&] { return real::setgid(group); }); }
+INTERPOSED int seteuid(uid_t user) noexcept { return on_carrier_block([&] { return real::seteuid(user); }); }
+INTERPOSED int setegid(gid_t group) noexcept { return on_carrier_block([&] { return real::setegid(group); }); }
+INTERPOSED int setreuid(uid_t user, uid_t effective) noexcept {
+  return on_carrier_block([&] { return real::setreuid(user, effective); });
+}
+INTERPOSED int setregid(gid_t group, gid_t effective) noexcept {
+  return on_carrier_block([&] { return real::setregid(group, effective); });
+}
+INTERPOSED int setresuid(uid_t user, uid_t effective, uid_t saved) noexcept {
+  return on_carrier_block([&] { return real::setresuid(user, effective, saved); });
+}
+INTERPOSED int setresgid(gid_t group, gid_t effective, gid_t saved) noexcept {
+  return on_carrier_block([&] { return real::setresgid(group, effective, saved); });
+}
+INTERPOSED int setgroups(size_t count, const gid_t* groups) noexcept {
+  return on_carrier_block([&] { return real::setgroups(count, groups); });
+}
+INTERPOSED int initgroups(const char* user, gid_t group) {
+  return on_carrier_block([&] { return real::initgroups(user, group); });
+}

@@ -1,0 +1,98 @@
+// fork(2). The child has one green thread, whose tid is its pid, a fresh event loop and no stale registrations.
+//
+// libc finds the forking thread by the thread pointer and recycles the stacks of all others in the child, so around the
+// kernel's call the carrier's own block is loaded. Our handlers are registered first of all, in our constructor: the
+// program's own therefore run on its thread's block, before ours and after ours.
+
+#include "shim/fork.h"
+
+#include <unistd.h>
+
+#include "scheduler/scheduler.h"
+#include "scheduler/thread_pointer.h"
+#include "shim/blocking_call.h"
+#include "shim/glibc/carrier_block.h"
+#include "shim/glibc/static_tls.h"
+#include "shim/glibc/thread_block.h"
+#include "shim/lifecycle.h"
+#include "shim/open_file.h"
+#include "shim/real.h"
+#include "shim/signals.h"
+#include "shim/thread.h"
+
+extern "C" int __register_atfork(void (*prepare)(), void (*parent)(), void (*child)(), void* library);
+extern "C" __attribute__((visibility("hidden"))) void* __dso_handle;
+
+namespace unblock {
+namespace {
+
+int generation;
+
+// While the carrier's block is loaded, it remembers whose place it took.
+void enter_window() {
+  if (!lifecycle::active()) return;
+  Critical::enter();
+  scheduler::before_fork();
+  threads.lock().lock();
+  GreenThread* green = here.green;
+  if (green == nullptr) return;
+  Carrier* carrier = here.carrier;
+  carrier->forking = green;
+  load_thread_pointer(carrier->thread_pointer);
+}
+
+void leave_window() {
+  Carrier* carrier = here.carrier;
+  if (here.green != nullptr || carrier == nullptr || carrier->forking == nullptr) return;
+  load_thread_pointer(carrier->forking->thread_pointer);
+}
+
+void in_parent() {
+  if (!lifecycle::active()) return;
+  leave_window();
+  threads.lock().unlock();
+  scheduler::after_fork_in_parent();
+  Critical::leave();
+}
+
+void in_child() {
+  generation += 4;
+  if (!lifecycle::active()) return;
+  leave_window();
+  threads.lock().unlock();
+  Thread* me = this_thread();
+  if (me != nullptr) {
+    me->tid = (int)kernel::invoke(SYS_getpid);
+    glibc::tid(me->green.thread_pointer) = me->tid;
+    glibc::keep_only_blocks(me->green.thread_pointer, here.carrier->thread_pointer);
+    glibc::follow_fork(here.carrier->thread_pointer);
+  }
+  scheduler::after_fork_in_child(here.green, here.carrier);
+  forget_other_threads(me);
+  if (me != nullptr) signals::after_fork_in_child(*me);
+  Critical::leave();
+}
+
+pid_t fork_with(pid_t (*real_fork)()) {
+  if (!lifecycle::on_green()) return real_fork();
+  open_files::share_all();
+  here.carrier->has_forked = true;
+  return real_fork();
+}
+
+}  // namespace
+
+int fork_generation() { return generation; }
+
+void prepare_for_forks() { __register_atfork(enter_window, in_parent, in_child, &__dso_handle); }
+
+}  // namespace unblock
+
+using namespace unblock;
+
+// fork(2).
+INTERPOSED pid_t fork(void) { return fork_with(real::fork); }
+INTERPOSED pid_t __fork(void) { return fork(); }
+
+// What vfork(2) becomes once threads are green; see vfork.S.
+extern "C" __attribute__((visibility("hidden"))) pid_t unblock_fork_for_vfork_(void) { return fork(); }

@@ -1,0 +1,108 @@
+// Mutexes. The bytes stay libc's: lock is the real trylock and then the parking lot; unlock is the real unlock and
+// then a look whether anybody is parked. So kinds, recursion, error checking and static initialisers stay right.
+//
+// After the real unlock the mutex is never touched again: it may be gone. Its address is all that the lot needs.
+
+#include "shim/mutex.h"
+
+#include <errno.h>
+
+#include "scheduler/parking_lot.h"
+#include "shim/blocking_call.h"
+#include "shim/deadline.h"
+#include "shim/real.h"
+
+namespace unblock::mutex {
+namespace {
+
+// Bits of glibc's `__kind`: the type in the lowest two, robust 16, protocols 32 and 64, process-shared 128.
+constexpr int type_mask = 3, process_shared = 128;
+
+bool is_shared(const pthread_mutex_t* mutex) { return (mutex->__data.__kind & process_shared) != 0; }
+
+// libc compares the owner with the tid in the caller's thread block, which for a green thread is our number.
+bool relocks(const pthread_mutex_t* mutex) {
+  return (mutex->__data.__kind & type_mask) == PTHREAD_MUTEX_ERRORCHECK_NP && mutex->__data.__owner == gettid();
+}
+
+}  // namespace
+
+int lock(pthread_mutex_t* mutex, Deadline deadline) {
+  int error = real::pthread_mutex_trylock(mutex);
+  if (__builtin_expect(error != EBUSY, 1)) return error;
+  if (relocks(mutex)) return EDEADLK;
+  if (is_shared(mutex)) return in_region([&] { return real::pthread_mutex_lock(mutex); });
+  for (;;) {
+    Parking parking = parking_lot::park(mutex, WaitKind::mutex, deadline, [&] {
+      error = real::pthread_mutex_trylock(mutex);
+      return error == EBUSY ? Recheck::park : Recheck::leave;
+    });
+    if (parking == Parking::not_needed) return error;
+    if (parking == Parking::interrupted) signals::deliver_pending();
+    error = real::pthread_mutex_trylock(mutex);
+    if (error != EBUSY) return error;
+    if (parking == Parking::timed_out) return ETIMEDOUT;
+  }
+}
+
+int unlock(pthread_mutex_t* mutex) {
+  int error = real::pthread_mutex_unlock(mutex);
+  if (error == 0) parking_lot::unpark(mutex, 1);
+  return error;
+}
+
+}  // namespace unblock::mutex
+
+using namespace unblock;
+
+// pthread_mutex_lock(3). Waits, without holding the carrier, while another thread has it.
+INTERPOSED int pthread_mutex_lock(pthread_mutex_t* mutex) {
+  if (!lifecycle::active()) return real::pthread_mutex_lock(mutex);
+  return mutex::lock(mutex);
+}
+INTERPOSED int __pthread_mutex_lock(pthread_mutex_t* mutex) { return pthread_mutex_lock(mutex); }
+
+// pthread_mutex_unlock(3).
+INTERPOSED int pthread_mutex_unlock(pthread_mutex_t* mutex) {
+  if (!lifecycle::active()) return real::pthread_mutex_unlock(mutex);
+  return mutex::unlock(mutex);
+}
+INTERPOSED int __pthread_mutex_unlock(pthread_mutex_t* mutex) { return pthread_mutex_unlock(mutex); }
+
+// pthread_mutex_clocklock(3). The time is looked at only when it must wait.
+INTERPOSED int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock, const timespec* until) {
+  if (!lifecycle::active()) return real::pthread_mutex_clocklock(mutex, clock, until);
+  if (!is_waiting_clock(clock)) return EINVAL;
+  int error = real::pthread_mutex_trylock(mutex);
+  if (error != EBUSY) return error;
+  if (mutex->__data.__kind & 128) {
+    return in_region([&] { return real::pthread_mutex_clocklock(mutex, clock, until); });
+  }
+  if (!is_valid(*until)) return EINVAL;
+  return mutex::lock(mutex, deadline_of(clock, *until));
+}
+
+// pthread_mutex_timedlock(3).
+INTERPOSED int pthread_mutex_timedlock(pthread_mutex_t* mutex, const timespec* until) {
+  if (!lifecycle::active()) return real::pthread_mutex_timedlock(mutex, until);
+  return pthread_mutex_clocklock(mutex, CLOCK_REALTIME, until);
+}
+
+// pthread_mutex_init(3). Priority inheritance and protection of a private mutex are taken off: the kernel would look
+// for an owner that it does not know.
+INTERPOSED int pthread_mutex_init(pthread_mutex_t* mutex, const pthread_mutexattr_t* attributes) {
+  int shared = PTHREAD_PROCESS_PRIVATE, protocol = PTHREAD_PRIO_NONE;
+  if (attributes != nullptr) {
+    pthread_mutexattr_getpshared(attributes, &shared);
+    pthread_mutexattr_getprotocol(attributes, &protocol);
+  }
+  if (shared != PTHREAD_PROCESS_PRIVATE || protocol == PTHREAD_PRIO_NONE || lifecycle::native_reason() != nullptr) {
+    return real::pthread_mutex_init(mutex, attributes);
+  }
+  pthread_mutexattr_t plain = *attributes;
+  pthread_mutexattr_setprotocol(&plain, PTHREAD_PRIO_NONE);
+  return real::pthread_mutex_init(mutex, &plain);
+}
+INTERPOSED int __pthread_mutex_init(pthread_mutex_t* mutex, const pthread_mutexattr_t* attributes) {
+  return pthread_mutex_init(mutex, attributes);
+}

@@ -1,0 +1,14 @@
+#pragma once
+// Mutexes, for those who lock one as part of something larger (condition variables, C11).
+
+#include <pthread.h>
+
+#include "scheduler/timer.h"
+
+namespace unblock::mutex {
+
+// pthread_mutex_lock(3) and pthread_mutex_unlock(3): 0 or an error number.
+int lock(pthread_mutex_t* mutex, Deadline deadline = Deadline::never());
+int unlock(pthread_mutex_t* mutex);
+
+}  // namespace unblock::mutex

@@ -1,0 +1,18 @@
+#pragma once
+// A green thread that overruns its stack: one line that says so, with its name, then the native signal.
+
+#include "scheduler/carrier.h"
+
+namespace unblock::overflow {
+
+// Catches SIGSEGV while the program leaves it at its default, on a stack that each carrier has for it.
+void begin();
+
+// The program installs handlers that ask for an alternate stack: none of ours may stand where it wants none.
+void leave_alternate_stacks_to_the_program();
+
+// The alternate stack of a carrier for threads that have none of their own; null when there is to be none.
+void* carrier_stack(Carrier& carrier);
+constexpr size_t carrier_stack_bytes = 16 * 1024;
+
+}  // namespace unblock::overflow

@@ -1,0 +1,271 @@
+// Waiting for several descriptors: poll(2), select(2) and their family.
+//
+// The kernel's own call with no time-out gives every answer; the loop only says when to ask again. Interests are
+// linked first and the kernel asked afterwards, so an event in between wakes us [publish-then-recheck].
+
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/select.h>
+
+#include "scheduler/kernel.h"
+#include "shim/blocking_call.h"
+#include "shim/deadline.h"
+#include "shim/real.h"
+
+using namespace unblock;
+
+namespace {
+
+// Room for the interests of one call: on the stack for few descriptors, mapped for many.
+class Interests {
+ public:
+  explicit Interests(size_t count) : capacity_(count) {
+    if (count <= few) return;
+    long memory = kernel::invoke(SYS_mmap, nullptr, count * sizeof(Interest), PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    all_ = memory < 0 && memory > -4096 ? nullptr : reinterpret_cast<Interest*>(memory);
+  }
+  ~Interests() {
+    unwatch_all();
+    if (all_ != nullptr && all_ != inline_) kernel::invoke(SYS_munmap, all_, capacity_ * sizeof(Interest));
+  }
+
+  // False: this descriptor cannot be waited for.
+  bool watch_one(int fd, uint8_t directions, Waiter& waiter) {
+    if (all_ == nullptr) return false;
+    Interest& interest = all_[used_];
+    interest = {&waiter, directions, true, nullptr, nullptr, nullptr};
+    open_files::of(fd);
+    if (!watch(fd, interest)) return false;
+    ++used_;
+    return true;
+  }
+
+  void unwatch_all() {
+    while (used_ > 0) unwatch(all_[--used_]);
+  }
+
+ private:
+  static constexpr size_t few = 16;
+  size_t capacity_;
+  Interest inline_[few];
+  Interest* all_ = inline_;
+  size_t used_ = 0;
+};
+
+// The wait that poll and select share. `check` asks the kernel without waiting; `watch_all` links the interests and
+// says whether all could be linked; `in_place` is the kernel's waiting call, for when they could not.
+template <class Check, class WatchAll, class InPlace>
+long wait_for_any(size_t count, Deadline deadline, Check check, WatchAll watch_all, InPlace in_place) {
+  if (count != 1) {
+    if (long result = check(); result != 0) return result;
+  }
+  for (;;) {
+    if (!may_switch()) return in_region([&] { return in_place(deadline); });
+    Waiter waiter(WaitKind::poll);
+    Interests interests(count);
+    bool watched = watch_all(interests, waiter);
+    long result = check();
+    if (result != 0 || !watched) {
+      waiter.cancel();
+      return result != 0 ? result : in_region([&] { return in_place(deadline); });
+    }
+    Wakeup wakeup = waiter.wait(deadline);
+    interests.unwatch_all();
+    if (wakeup == Wakeup::interrupted) {
+      signals::deliver_pending();
+      return -EINTR;
+    }
+    if (wakeup == Wakeup::cancelled) cancellation::test();
+    result = check();
+    if (result != 0 || wakeup == Wakeup::timed_out) return result;
+  }
+}
+
+timespec time_left(Deadline deadline) {
+  int64_t now = kernel::now();
+  return kernel::to_timespec(deadline.at > now ? deadline.at - now : 0);
+}
+
+uint8_t directions_of(short events) {
+  uint8_t directions = 0;
+  if (events & (POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND | POLLRDHUP)) directions |= (uint8_t)Direction::in;
+  if (events & (POLLOUT | POLLWRNORM | POLLWRBAND)) directions |= (uint8_t)Direction::out;
+  return directions != 0 ? directions : (uint8_t)Direction::in;  // hang-ups are always told
+}
+
+long poll_waiting(pollfd* descriptors, nfds_t count, Deadline deadline) {
+  return wait_for_any(
+      count, deadline, [&] { return kernel::invoke(SYS_poll, descriptors, count, 0); },
+      [&](Interests& interests, Waiter& waiter) {
+        bool all = true;
+        for (nfds_t i = 0; i < count; ++i) {
+          if (descriptors[i].fd < 0) continue;
+          all &= interests.watch_one(descriptors[i].fd, directions_of(descriptors[i].events), waiter);
+        }
+        return all;
+      },
+      [&](Deadline until) {
+        timespec left = until.is_never() ? timespec{} : time_left(until);
+        return kernel::invoke(SYS_ppoll, descriptors, count, until.is_never() ? nullptr : &left, nullptr, 8);
+      });
+}
+
+// The three sets of a select, copied because the kernel overwrites them and because a wait may need them again.
+class Sets {
+ public:
+  Sets(int count, fd_set* in, fd_set* out, fd_set* except) : count_(count), program_{in, out, except} {}
+
+  size_t bytes() const { return ((size_t)count_ + 63) / 64 * 8; }
+
+  // Zero: nothing is ready, the program's sets are as they were.
+  long check() { return call(true, nullptr); }
+  long in_place(Deadline until) {
+    timespec left = until.is_never() ? timespec{} : time_left(until);
+    return call(false, until.is_never() ? nullptr : &left);
+  }
+  void clear() {
+    for (fd_set* set : program_) {
+      if (set != nullptr) memset(set, 0, bytes());
+    }
+  }
+  template <class Visit>
+  bool for_each(Visit visit) {
+    bool all = true;
+    for (int fd = 0; fd < count_; ++fd) {
+      uint8_t directions = 0;
+      if (has(0, fd) || has(2, fd)) directions |= (uint8_t)Direction::in;
+      if (has(1, fd)) directions |= (uint8_t)Direction::out;
+      if (directions != 0) all &= visit(fd, directions);
+    }
+    return all;
+  }
+  size_t members() {
+    size_t sum = 0;
+    for_each([&](int, uint8_t) { return ++sum != 0; });
+    return sum;
+  }
+
+ private:
+  bool has(int set, int fd) const {
+    return program_[set] != nullptr && (reinterpret_cast<uint64_t*>(program_[set])[fd / 64] >> (fd % 64) & 1);
+  }
+  long call(bool no_wait, timespec* left) {
+    timespec zero = {};
+    // Descriptors past FD_SETSIZE are the caller's bigger sets; they are copied in full.
+    constexpr size_t most_inline = 3 * 1024 / 8;
+    char inline_copy[most_inline];
+    size_t each = bytes();
+    char* copy = inline_copy;
+    if (3 * each > most_inline) {
+      long memory =
+          kernel::invoke(SYS_mmap, nullptr, 3 * each, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (memory < 0 && memory > -4096) return -ENOMEM;
+      copy = reinterpret_cast<char*>(memory);
+    }
+    fd_set* sets[3] = {};
+    for (int i = 0; i < 3; ++i) {
+      if (program_[i] == nullptr) continue;
+      sets[i] = reinterpret_cast<fd_set*>(copy + i * each);
+      memcpy(sets[i], program_[i], each);
+    }
+    long result =
+        kernel::invoke(SYS_pselect6, count_, sets[0], sets[1], sets[2], no_wait ? &zero : left, nullptr);
+    for (int i = 0; result > 0 && i < 3; ++i) {
+      if (program_[i] != nullptr) memcpy(program_[i], sets[i], each);
+    }
+    if (copy != inline_copy) kernel::invoke(SYS_munmap, copy, 3 * each);
+    return result;
+  }
+
+  int count_;
+  fd_set* program_[3];
+};
+
+long select_waiting(int count, fd_set* in, fd_set* out, fd_set* except, Deadline deadline) {
+  if (count < 0) return -EINVAL;
+  Sets sets(count, in, out, except);
+  long result = wait_for_any(
+      sets.members(), deadline, [&] { return sets.check(); },
+      [&](Interests& interests, Waiter& waiter) {
+        return sets.for_each([&](int fd, uint8_t directions) { return interests.watch_one(fd, directions, waiter); });
+      },
+      [&](Deadline until) { return sets.in_place(until); });
+  if (result == 0) sets.clear();
+  return result;
+}
+
+Deadline deadline_of_milliseconds(int milliseconds) {
+  return milliseconds < 0 ? Deadline::never() : Deadline::after(milliseconds * int64_t{1'000'000});
+}
+
+}  // namespace
+
+// poll(2). Waits, without holding the carrier, until one of the descriptors is ready.
+INTERPOSED int poll(pollfd* descriptors, nfds_t count, int milliseconds) {
+  if (!lifecycle::on_green()) return real::poll(descriptors, count, milliseconds);
+  cancellation::test();
+  if (milliseconds == 0) return (int)answer(kernel::invoke(SYS_poll, descriptors, count, 0));
+  return (int)answer(poll_waiting(descriptors, count, deadline_of_milliseconds(milliseconds)));
+}
+INTERPOSED int __poll(pollfd* descriptors, nfds_t count, int milliseconds) {
+  return poll(descriptors, count, milliseconds);
+}
+
+// ppoll(2).
+INTERPOSED int ppoll(pollfd* descriptors, nfds_t count, const timespec* timeout, const sigset_t* mask) {
+  if (!lifecycle::on_green()) return real::ppoll(descriptors, count, timeout, mask);
+  cancellation::test();
+  if (timeout != nullptr && (!is_valid(*timeout) || timeout->tv_sec < 0)) return (int)answer(-EINVAL);
+  Deadline deadline = timeout != nullptr ? deadline_after(*timeout) : Deadline::never();
+  signals::TemporaryMask temporary(mask);
+  if (temporary.interrupted()) return (int)answer(-EINTR);
+  return (int)answer(poll_waiting(descriptors, count, deadline));
+}
+
+// select(2). As on Linux, the time-out becomes what was left of it.
+INTERPOSED int select(int count, fd_set* in, fd_set* out, fd_set* except, timeval* timeout) {
+  if (!lifecycle::on_green()) return real::select(count, in, out, except, timeout);
+  cancellation::test();
+  Deadline deadline = Deadline::never();
+  if (timeout != nullptr) {
+    if (timeout->tv_sec < 0 || timeout->tv_usec < 0) return (int)answer(-EINVAL);
+    timespec length = {timeout->tv_sec + timeout->tv_usec / 1'000'000, timeout->tv_usec % 1'000'000 * 1000};
+    deadline = deadline_after(length);
+  }
+  long result = select_waiting(count, in, out, except, deadline);
+  if (timeout != nullptr && !deadline.is_never()) {
+    timespec left = time_left(deadline);
+    *timeout = {left.tv_sec, left.tv_nsec / 1000};
+  }
+  return (int)answer(result);
+}
+INTERPOSED int __select(int count, fd_set* in, fd_set* out, fd_set* except, timeval* timeout) {
+  return select(count, in, out, except, timeout);
+}
+
+// pselect(2).
+INTERPOSED int pselect(int count, fd_set* in, fd_set* out, fd_set* except, const timespec* timeout,
+                       const sigset_t* mask) {
+  if (!lifecycle::on_green()) return real::pselect(count, in, out, except, timeout, mask);
+  cancellation::test();
+  if (timeout != nullptr && (!is_valid(*timeout) || timeout->tv_sec < 0)) return (int)answer(-EINVAL);
+  Deadline deadline = timeout != nullptr ? deadline_after(*timeout) : Deadline::never();
+  signals::TemporaryMask temporary(mask);
+  if (temporary.interrupted()) return (int)answer(-EINTR);
+  return (int)answer(select_waiting(count, in, out, except, deadline));
+}
+
+extern "C" [[noreturn]] void __chk_fail(void);
+
+// The fortified twins.
+INTERPOSED int __poll_chk(pollfd* descriptors, nfds_t count, int milliseconds, size_t room) {
+  if (room / sizeof *descriptors < count) __chk_fail();
+  return poll(descriptors, count, milliseconds);
+}
+INTERPOSED int __ppoll_chk(pollfd* descriptors, nfds_t count, const timespec* timeout, const sigset_t* mask,
+                           size_t room) {
+  if (room / sizeof *descriptors < count) __chk_fail();
+  return ppoll(descriptors, count, timeout, mask);
+}

@@ -1,0 +1,72 @@
+// Semaphores: the real trywait, then the parking lot; the real post, then a look whether anybody is parked.
+
+#include <errno.h>
+#include <semaphore.h>
+
+#include "scheduler/parking_lot.h"
+#include "shim/blocking_call.h"
+#include "shim/deadline.h"
+#include "shim/real.h"
+
+using namespace unblock;
+
+namespace {
+
+// glibc's `struct new_sem`: a 64-bit value, then 0 for private or FUTEX_SHARED. Named semaphores are shared.
+bool is_shared(const sem_t* semaphore) { return reinterpret_cast<const int*>(semaphore)[2] != 0; }
+
+bool take(sem_t* semaphore) {
+  int before = errno;
+  if (real::sem_trywait(semaphore) == 0) return true;
+  errno = before;
+  return false;
+}
+
+// 0 or -errno.
+long wait_for(sem_t* semaphore, Deadline deadline) {
+  for (;;) {
+    Parking parking = parking_lot::park(semaphore, WaitKind::semaphore, deadline,
+                                        [&] { return take(semaphore) ? Recheck::leave : Recheck::park; });
+    if (parking == Parking::not_needed) return 0;
+    bool restart = parking != Parking::interrupted || signals::deliver_pending();
+    if (parking == Parking::cancelled) cancellation::test();
+    if (take(semaphore)) return 0;
+    if (parking == Parking::timed_out) return -ETIMEDOUT;
+    if (!restart) return -EINTR;
+  }
+}
+
+}  // namespace
+
+// sem_wait(3). Suspends the calling thread while the value is zero; a cancellation point.
+INTERPOSED int sem_wait(sem_t* semaphore) {
+  if (!lifecycle::active()) return real::sem_wait(semaphore);
+  if (is_shared(semaphore)) return in_region([&] { return real::sem_wait(semaphore); });
+  cancellation::test();
+  if (take(semaphore)) return 0;
+  return (int)answer(wait_for(semaphore, Deadline::never()));
+}
+
+// sem_clockwait(3). The time is looked at only when it must wait.
+INTERPOSED int sem_clockwait(sem_t* semaphore, clockid_t clock, const timespec* until) {
+  if (!lifecycle::active()) return real::sem_clockwait(semaphore, clock, until);
+  if (is_shared(semaphore)) return in_region([&] { return real::sem_clockwait(semaphore, clock, until); });
+  cancellation::test();
+  if (!is_waiting_clock(clock)) return (int)answer(-EINVAL);
+  if (take(semaphore)) return 0;
+  if (!is_valid(*until)) return (int)answer(-EINVAL);
+  return (int)answer(wait_for(semaphore, deadline_of(clock, *until)));
+}
+
+// sem_timedwait(3).
+INTERPOSED int sem_timedwait(sem_t* semaphore, const timespec* until) {
+  if (!lifecycle::active()) return real::sem_timedwait(semaphore, until);
+  return sem_clockwait(semaphore, CLOCK_REALTIME, until);
+}
+
+// sem_post(3). Async-signal-safe.
+INTERPOSED int sem_post(sem_t* semaphore) {
+  int result = real::sem_post(semaphore);
+  if (result == 0 && lifecycle::active()) parking_lot::unpark(semaphore, 1);
+  return result;
+}

@@ -1,0 +1,126 @@
+// sigaction(2) and signal(2). While the process is quiet the kernel has the program's own handlers; when green threads
+// begin, ours goes in front of each, with the same flags and mask, and the program goes on reading back its own.
+
+#include "shim/signal_actions.h"
+
+#include <errno.h>
+
+#include "scheduler/lock.h"
+#include "shim/lifecycle.h"
+#include "shim/overflow.h"
+#include "shim/real.h"
+
+namespace unblock::signals {
+namespace {
+
+constexpr int signal_count = 64;
+
+struct sigaction actions[signal_count + 1];  // the program's; guarded(actions_lock) for writing
+Lock actions_lock;
+
+bool is_handler(const struct sigaction& action) {
+  return action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
+}
+
+bool is_programs_signal(int signal) { return signal >= 1 && signal <= signal_count && signal != 32 && signal != 33; }
+
+// The action for the kernel that stands for the program's.
+struct sigaction in_front_of(const struct sigaction& action) {
+  struct sigaction ours = action;
+  if (!is_handler(action)) return ours;
+  ours.sa_sigaction = arrive;
+  ours.sa_flags |= SA_SIGINFO;
+  return ours;
+}
+
+}  // namespace
+
+void take_over_actions() {
+  for (int signal = 1; signal <= signal_count; ++signal) {
+    struct sigaction action;
+    if (!is_programs_signal(signal) || real::sigaction(signal, nullptr, &action) != 0) continue;
+    actions[signal] = action;
+    if (!is_handler(action)) continue;
+    if (action.sa_flags & SA_ONSTACK) overflow::leave_alternate_stacks_to_the_program();
+    struct sigaction ours = in_front_of(action);
+    real::sigaction(signal, &ours, nullptr);
+  }
+}
+
+void call_action(int signal, siginfo_t* info, void* context) {
+  struct sigaction action;
+  {
+    Held held(actions_lock);
+    action = actions[signal];
+    if (action.sa_flags & SA_RESETHAND) actions[signal].sa_handler = SIG_DFL;
+  }
+  if (!is_handler(action)) return;
+  if (action.sa_flags & SA_SIGINFO) return action.sa_sigaction(signal, info, context);
+  action.sa_handler(signal);
+}
+
+int action_flags(int signal) { return actions[signal].sa_flags; }
+
+bool has_handler(int signal) { return is_handler(actions[signal]); }
+
+unsigned long action_mask(int signal) {
+  unsigned long mask = *reinterpret_cast<const unsigned long*>(&actions[signal].sa_mask);
+  if (!(actions[signal].sa_flags & SA_NODEFER)) mask |= 1ul << (signal - 1);
+  return mask;
+}
+
+int change_action(int signal, const struct sigaction* wanted, struct sigaction* before) {
+  if (!is_programs_signal(signal)) return real::sigaction(signal, wanted, before);
+  Held held(actions_lock);
+  struct sigaction old_of_program = actions[signal], ours;
+  if (wanted != nullptr) {
+    actions[signal] = *wanted;
+    ours = in_front_of(*wanted);
+  }
+  if (wanted != nullptr && (wanted->sa_flags & SA_ONSTACK)) overflow::leave_alternate_stacks_to_the_program();
+  if (wanted != nullptr && real::sigaction(signal, &ours, nullptr) != 0) {
+    actions[signal] = old_of_program;
+    return -1;
+  }
+  if (before != nullptr) *before = old_of_program;
+  return 0;
+}
+
+}  // namespace unblock::signals
+
+using namespace unblock;
+
+// sigaction(2).
+INTERPOSED int sigaction(int signal, const struct sigaction* wanted, struct sigaction* before) {
+  if (!lifecycle::active()) return real::sigaction(signal, wanted, before);
+  return signals::change_action(signal, wanted, before);
+}
+
+namespace {
+
+sighandler_t set_handler(int signal, sighandler_t handler, int flags) {
+  struct sigaction wanted = {}, before;
+  wanted.sa_handler = handler;
+  wanted.sa_flags = flags;
+  if (handler == SIG_ERR) {
+    errno = EINVAL;
+    return SIG_ERR;
+  }
+  if (!(flags & SA_NODEFER)) sigaddset(&wanted.sa_mask, signal);
+  return sigaction(signal, &wanted, &before) == 0 ? before.sa_handler : SIG_ERR;
+}
+
+}  // namespace
+
+// signal(2), with BSD semantics as libc's own.
+INTERPOSED sighandler_t signal(int number, sighandler_t handler) {
+  if (!lifecycle::active()) return real::signal(number, handler);
+  return set_handler(number, handler, SA_RESTART);
+}
+
+// sysv_signal(3).
+INTERPOSED sighandler_t __sysv_signal(int number, sighandler_t handler) {
+  if (!lifecycle::active()) return real::__sysv_signal(number, handler);
+  return set_handler(number, handler, SA_RESETHAND | SA_NODEFER);
+}
+INTERPOSED sighandler_t sysv_signal(int number, sighandler_t handler) { return __sysv_signal(number, handler); }

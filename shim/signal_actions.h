@@ -1,0 +1,22 @@
+#pragma once
+// What the program wants to happen at each signal, behind our own handler.
+
+#include <signal.h>
+
+namespace unblock::signals {
+
+// Our handler; see signals.h.
+void arrive(int signal, siginfo_t* info, void* context);
+
+// Puts ours in front of every handler that the program has installed so far.
+void take_over_actions();
+
+// Calls the program's handler.
+void call_action(int signal, siginfo_t* info, void* context);
+
+int action_flags(int signal);
+// What is blocked while the handler runs: its mask, and itself without SA_NODEFER.
+unsigned long action_mask(int signal);
+bool has_handler(int signal);
+
+}  // namespace unblock::signals

@@ -1,0 +1,190 @@
+// The calls on signals: masks, sending to a thread, waiting for one, alternate stacks.
+
+#include <errno.h>
+#include <signal.h>
+
+#include "scheduler/kernel.h"
+#include "scheduler/carrier.h"
+#include "shim/blocking_call.h"
+#include "shim/lifecycle.h"
+#include "shim/real.h"
+#include "shim/signals.h"
+
+using namespace unblock;
+
+namespace {
+
+unsigned long& first_word(sigset_t* set) { return *reinterpret_cast<unsigned long*>(set); }
+unsigned long first_word(const sigset_t* set) { return *reinterpret_cast<const unsigned long*>(set); }
+
+// 0 or an error number.
+int change_mask(int how, const sigset_t* set, sigset_t* before) {
+  Thread& me = *this_thread();
+  unsigned long mask = me.mask;
+  if (before != nullptr) {
+    sigemptyset(before);
+    first_word(before) = mask;
+  }
+  if (set == nullptr) return 0;
+  unsigned long wanted = first_word(set);
+  switch (how) {
+    case SIG_BLOCK: mask |= wanted; break;
+    case SIG_UNBLOCK: mask &= ~wanted; break;
+    case SIG_SETMASK: mask = wanted; break;
+    default: return EINVAL;
+  }
+  mask &= ~(1ul << (SIGKILL - 1) | 1ul << (SIGSTOP - 1));
+  signals::set_thread_mask(me, mask);
+  if (here.critical == 0) signals::deliver_pending();
+  return 0;
+}
+
+}  // namespace
+
+// pthread_sigmask(3). Each green thread has a mask of its own.
+INTERPOSED int pthread_sigmask(int how, const sigset_t* set, sigset_t* before) {
+  if (!lifecycle::on_green()) return real::pthread_sigmask(how, set, before);
+  return change_mask(how, set, before);
+}
+
+// sigprocmask(2): the calling thread's, as on Linux.
+INTERPOSED int sigprocmask(int how, const sigset_t* set, sigset_t* before) {
+  if (!lifecycle::on_green()) return real::sigprocmask(how, set, before);
+  return (int)answer(-change_mask(how, set, before));
+}
+
+// sighold(3) and sigrelse(3).
+INTERPOSED int sighold(int signal) {
+  sigset_t one;
+  sigemptyset(&one);
+  if (sigaddset(&one, signal) != 0) return -1;
+  return sigprocmask(SIG_BLOCK, &one, nullptr);
+}
+INTERPOSED int sigrelse(int signal) {
+  sigset_t one;
+  sigemptyset(&one);
+  if (sigaddset(&one, signal) != 0) return -1;
+  return sigprocmask(SIG_UNBLOCK, &one, nullptr);
+}
+
+// sigblock(3), sigsetmask(3), siggetmask(3).
+INTERPOSED int sigblock(int bits) {
+  sigset_t set, before;
+  sigemptyset(&set);
+  first_word(&set) = (unsigned)bits;
+  sigprocmask(SIG_BLOCK, &set, &before);
+  return (int)first_word(&before);
+}
+INTERPOSED int sigsetmask(int bits) {
+  sigset_t set, before;
+  sigemptyset(&set);
+  first_word(&set) = (unsigned)bits;
+  sigprocmask(SIG_SETMASK, &set, &before);
+  return (int)first_word(&before);
+}
+INTERPOSED int siggetmask(void) { return sigblock(0); }
+
+// sigpending(2): what the kernel holds and what is recorded for this thread.
+INTERPOSED int sigpending(sigset_t* set) {
+  int result = real::sigpending(set);
+  if (result == 0 && lifecycle::on_green()) {
+    first_word(set) |= this_thread()->pending.load(std::memory_order_relaxed) & this_thread()->mask;
+  }
+  return result;
+}
+
+// pthread_kill(3). A thread that waits is woken with EINTR, unless SA_RESTART applies.
+INTERPOSED int pthread_kill(pthread_t handle, int signal) {
+  Thread* thread = thread_of(handle);
+  if (thread == nullptr) return real::pthread_kill(handle, signal);
+  return signals::direct_at(*thread, signal);
+}
+
+// raise(3): to the calling thread.
+INTERPOSED int raise(int signal) {
+  if (!lifecycle::on_green()) return real::raise(signal);
+  if (signal == 0) return 0;
+  return (int)answer(-signals::direct_at(*this_thread(), signal));
+}
+
+// sigaltstack(2). The stack belongs to the green thread; its carrier tells the kernel while it runs.
+INTERPOSED int sigaltstack(const stack_t* wanted, stack_t* before) {
+  if (!lifecycle::on_green()) return real::sigaltstack(wanted, before);
+  Critical critical;
+  stack_t& mine = this_thread()->alternate_stack;
+  stack_t old;
+  if (real::sigaltstack(wanted, &old) != 0) return -1;
+  if (mine.ss_sp == nullptr) old = {nullptr, SS_DISABLE, 0};
+  if (before != nullptr) *before = old;
+  if (wanted == nullptr) return 0;
+  mine = *wanted;
+  if (mine.ss_flags & SS_DISABLE) mine = {};
+  here.carrier->alternate_stack = mine.ss_sp;
+  signals::apply_alternate_stack(*here.carrier, *this_thread());
+  return 0;
+}
+
+namespace {
+
+// A signal of the set that is recorded for this thread is taken first; the kernel's own call waits for the rest, in a
+// region that gives the processor away at once.
+template <class Wait>
+int wait_for_signal(const sigset_t* set, siginfo_t* info, Wait wait) {
+  if (!lifecycle::on_green()) return wait();
+  cancellation::test();
+  Thread& me = *this_thread();
+  unsigned long due = me.pending.load(std::memory_order_seq_cst) & first_word(set);
+  if (due != 0) {
+    int signal = __builtin_ctzl(due) + 1;
+    me.pending.fetch_and(~(1ul << (signal - 1)));
+    if (info != nullptr) *info = {};
+    if (info != nullptr) info->si_signo = signal;
+    return signal;
+  }
+  int signal = in_long_region(wait);
+  if (signal > 0) me.pending.fetch_and(~(1ul << (signal - 1)));
+  return signal;
+}
+
+}  // namespace
+
+// sigwait(3). The error number is the result; never EINTR.
+INTERPOSED int sigwait(const sigset_t* set, int* signal) {
+  if (!lifecycle::on_green()) return real::sigwait(set, signal);
+  int found;
+  do found = wait_for_signal(set, nullptr, [&] { return real::sigtimedwait(set, nullptr, nullptr); });
+  while (found < 0 && errno == EINTR);
+  if (found < 0) return errno;
+  *signal = found;
+  return 0;
+}
+
+// sigwaitinfo(2).
+INTERPOSED int sigwaitinfo(const sigset_t* set, siginfo_t* info) {
+  return wait_for_signal(set, info, [&] { return real::sigwaitinfo(set, info); });
+}
+
+// sigtimedwait(2).
+INTERPOSED int sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* timeout) {
+  return wait_for_signal(set, info, [&] { return real::sigtimedwait(set, info, timeout); });
+}
+INTERPOSED int __sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* timeout) {
+  return sigtimedwait(set, info, timeout);
+}
+
+// sigsuspend(2). A handler that runs meanwhile ends it.
+INTERPOSED int sigsuspend(const sigset_t* mask) {
+  if (!lifecycle::on_green()) return real::sigsuspend(mask);
+  cancellation::test();
+  signals::TemporaryMask temporary(mask);
+  if (temporary.interrupted()) return (int)answer(-EINTR);
+  return in_long_region([&] { return real::sigsuspend(mask); });
+}
+INTERPOSED int __sigsuspend(const sigset_t* mask) { return sigsuspend(mask); }
+
+// pause(2).
+INTERPOSED int pause(void) {
+  if (!lifecycle::on_green()) return real::pause();
+  cancellation::test();
+  return in_long_region([] { return real::pause(); });
+}

@@ -1,0 +1,295 @@
+#include "shim/signals.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "scheduler/carrier.h"
+#include "scheduler/check.h"
+#include "scheduler/scheduler.h"
+#include "shim/blocking_call.h"
+#include "shim/cancellation.h"
+#include "shim/lifecycle.h"
+#include "shim/overflow.h"
+#include "shim/real.h"
+#include "shim/signal_actions.h"
+
+namespace unblock::signals {
+namespace {
+
+using Mask = unsigned long;
+constexpr Mask libcs_own = Mask{1} << 31 | Mask{1} << 32;  // signals 32 and 33
+
+// What our nudges carry, so that they are told from the program's own signals.
+const char nudge_mark = 0;
+
+Mask bit(int signal) { return Mask{1} << (signal - 1); }
+
+Mask first_word(const sigset_t* set) { return *reinterpret_cast<const Mask*>(set); }
+
+void set_kernel_mask(Carrier& carrier, Mask mask) {
+  mask &= ~libcs_own;
+  kernel::invoke(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, sizeof mask);
+  carrier.kernel_mask = mask;
+  carrier.kernel_mask_known = true;
+}
+
+// The siginfo of signals that were recorded; the last of each number counts.
+siginfo_t infos[65];
+
+void record(Thread& thread, int signal, const siginfo_t* info) {
+  if (info != nullptr) infos[signal] = *info;
+  thread.pending.fetch_or(bit(signal), std::memory_order_seq_cst);
+}
+
+// See that a thread which has something recorded looks at it.
+void alert(Thread& thread, int signal) {
+  Critical critical;
+  wake_thread(thread.green, Wakeup::interrupted);
+  Carrier* carrier = thread.green.carrier.load(std::memory_order_seq_cst);
+  if (carrier == nullptr) return;
+  siginfo_t nudge = {};
+  nudge.si_signo = signal;
+  nudge.si_code = SI_TKILL;
+  nudge.si_value.sival_ptr = const_cast<char*>(&nudge_mark);
+  kernel::invoke(SYS_rt_tgsigqueueinfo, kernel::invoke(SYS_getpid), carrier->kernel_tid, signal, &nudge);
+}
+
+bool is_nudge(const siginfo_t* info) {
+  return info->si_code == SI_TKILL && info->si_value.sival_ptr == &nudge_mark;
+}
+
+// Marks that a handler of the program runs on this thread, on the stack that it runs on.
+class InHandler {
+ public:
+  InHandler() : before_(here.handler_frame) {
+    here.in_handler = here.in_handler + 1;
+    here.handler_frame = __builtin_frame_address(0);
+  }
+  ~InHandler() {
+    if (here.in_handler > 0) here.in_handler = here.in_handler - 1;
+    here.handler_frame = before_;
+  }
+
+ private:
+  void* before_;
+};
+
+void run_handler(int signal, siginfo_t* info, void* context) {
+  int saved_errno = errno;
+  {
+    InHandler mark;
+    call_action(signal, info, context);
+  }
+  errno = saved_errno;
+}
+
+// A signal that found a scheduler: for main if it does not block it, otherwise for anyone who does not.
+void route(int signal, const siginfo_t* info) {
+  Thread* chosen = nullptr;
+  Thread* main = first_thread();
+  if (main != nullptr && !(main->mask & bit(signal))) chosen = main;
+  if (chosen == nullptr) {
+    threads.for_each([&](Thread& each) {
+      if (chosen == nullptr && !(each.mask & bit(signal)) && is_alive(each)) chosen = &each;
+    });
+  }
+  if (chosen == nullptr) return;
+  record(*chosen, signal, info);
+  alert(*chosen, signal);
+}
+
+}  // namespace
+
+int direct_at(Thread& thread, int signal) {
+  if (signal < 0 || signal > 64 || signal == 32 || signal == 33) return EINVAL;
+  if (signal == 0 || !is_alive(thread)) return 0;
+  bool blocked = (thread.mask & bit(signal)) != 0;
+  if (!blocked && !has_handler(signal)) {
+    // The default action is the process's, whoever gets the signal; ignored ones vanish in the kernel.
+    return (int)-kernel::invoke(SYS_kill, kernel::invoke(SYS_getpid), signal);
+  }
+  siginfo_t info = {};
+  info.si_signo = signal;
+  info.si_code = SI_TKILL;
+  info.si_pid = (pid_t)kernel::invoke(SYS_getpid);
+  info.si_uid = (uid_t)kernel::invoke(SYS_getuid);
+  record(thread, signal, &info);
+  if (&thread == this_thread()) {
+    if (here.critical == 0) deliver_pending();
+    else here.signals_recorded = true;
+  } else {
+    alert(thread, signal);
+  }
+  return 0;
+}
+
+// In front of every handler of the program. May run at any instruction of any OS thread.
+void arrive(int signal, siginfo_t* info, void* context) {
+  int saved_errno = errno;
+  if (here.green == nullptr) {
+    if (here.carrier == nullptr) {
+      call_action(signal, info, context);
+    } else if (!is_nudge(info)) {
+      route(signal, info);
+    }
+  } else if (here.critical != 0) {
+    Thread& me = *this_thread();
+    if (!is_nudge(info)) record(me, signal, info);
+    here.signals_recorded = true;
+    wake_thread(me.green, Wakeup::interrupted);
+  } else if (is_nudge(info)) {
+    deliver_pending();
+  } else {
+    run_handler(signal, info, context);
+  }
+  errno = saved_errno;
+}
+
+bool deliver_pending() {
+  Thread& me = *this_thread();
+  bool restart = true;
+  for (;;) {
+    Mask due = me.pending.load(std::memory_order_seq_cst) & ~me.mask;
+    if (due == 0) return restart;
+    int signal = __builtin_ctzl(due) + 1;
+    me.pending.fetch_and(~bit(signal), std::memory_order_seq_cst);
+    siginfo_t info = infos[signal];
+    if (!(action_flags(signal) & SA_RESTART)) restart = false;
+    Mask before = me.mask;
+    set_thread_mask(me, before | action_mask(signal));
+    ucontext_t context = {};
+    run_handler(signal, &info, &context);
+    set_thread_mask(me, before);
+  }
+}
+
+void set_thread_mask(Thread& me, Mask mask) {
+  mask &= ~libcs_own;
+  if (me.mask == mask) return;
+  me.mask = mask;
+  Critical critical;
+  set_kernel_mask(*here.carrier, mask);
+}
+
+void apply_alternate_stack(Carrier& carrier, const Thread& thread) {
+  stack_t stack = thread.alternate_stack;
+  if (stack.ss_sp == nullptr) {
+    stack.ss_sp = overflow::carrier_stack(carrier);
+    stack.ss_size = overflow::carrier_stack_bytes;
+    stack.ss_flags = stack.ss_sp == nullptr ? SS_DISABLE : 0;
+  }
+  if (carrier.alternate_stack == stack.ss_sp) return;
+  kernel::invoke(SYS_sigaltstack, &stack, nullptr);
+  carrier.alternate_stack = stack.ss_sp;
+}
+
+void begin(Thread& main) {
+  Mask mask = 0;
+  kernel::invoke(SYS_rt_sigprocmask, SIG_SETMASK, nullptr, &mask, sizeof mask);
+  main.mask = mask & ~libcs_own;
+  here.carrier->kernel_mask = main.mask;
+  here.carrier->kernel_mask_known = true;
+  stack_t stack = {};
+  if (kernel::invoke(SYS_sigaltstack, nullptr, &stack) == 0 && !(stack.ss_flags & SS_DISABLE)) {
+    main.alternate_stack = stack;
+    here.carrier->alternate_stack = stack.ss_sp;
+  }
+  take_over_actions();
+}
+
+void inherit_mask(Thread& thread, const pthread_attr_t* attributes) {
+  sigset_t set;
+  if (attributes != nullptr && pthread_attr_getsigmask_np(attributes, &set) == 0) {
+    thread.mask = first_word(&set) & ~libcs_own;
+  } else if (Thread* creator = this_thread(); creator != nullptr) {
+    thread.mask = creator->mask;
+  } else {
+    kernel::invoke(SYS_rt_sigprocmask, SIG_SETMASK, nullptr, &thread.mask, sizeof thread.mask);
+  }
+}
+
+void thread_begins(Thread&) {}
+
+void thread_ends(Thread& thread) {
+  // Nothing may be delivered to it any more; libc blocks everything at this point too.
+  set_thread_mask(thread, ~Mask{0});
+}
+
+void interrupt_region(Thread& thread) {
+  if (thread.green.carrier.load(std::memory_order_seq_cst) == nullptr) return;
+  // Signal 33 has libc's own handler, which does nothing for a thread that is not asked; the system call ends.
+}
+
+void after_fork_in_child(Thread& survivor) {
+  survivor.pending.store(0, std::memory_order_relaxed);
+  here.signals_recorded = false;
+}
+
+TemporaryMask::TemporaryMask(const sigset_t* mask) : active_(mask != nullptr) {
+  if (!active_) return;
+  Thread& me = *this_thread();
+  before_ = me.mask;
+  set_thread_mask(me, first_word(mask));
+  if (me.pending.load(std::memory_order_seq_cst) & ~me.mask) {
+    deliver_pending();
+    interrupted_ = true;
+  }
+}
+
+TemporaryMask::~TemporaryMask() {
+  if (!active_) return;
+  set_thread_mask(*this_thread(), before_);
+  deliver_pending();
+}
+
+}  // namespace unblock::signals
+
+namespace unblock::host {
+
+void before_resume(Carrier& carrier, GreenThread& green) {
+  Thread& thread = thread_of(green);
+  if (!carrier.kernel_mask_known || carrier.kernel_mask != thread.mask) signals::set_kernel_mask(carrier, thread.mask);
+  signals::apply_alternate_stack(carrier, thread);
+  if (thread.pending.load(std::memory_order_seq_cst) & ~thread.mask) green.local->signals_recorded = true;
+}
+
+// Before a carrier waits for events it lets through every signal that some thread does not block: the handler finds
+// the scheduler and records the signal for that thread.
+unsigned long mask_for_waiting() {
+  unsigned long blocked_by_all = ~0ul;
+  if (Thread* main = first_thread(); main != nullptr && is_alive(*main)) blocked_by_all = main->mask;
+  if (blocked_by_all != 0) {
+    threads.for_each([&](Thread& each) { blocked_by_all &= is_alive(each) ? each.mask : ~0ul; });
+  }
+  return blocked_by_all & ~signals::libcs_own;
+}
+
+bool reason_not_to_park(GreenThread& green, Wakeup& reason) {
+  Thread& thread = thread_of(green);
+  if (thread.pending.load(std::memory_order_relaxed) & ~thread.mask) {
+    reason = Wakeup::interrupted;
+    return true;
+  }
+  if (cancellation::requested()) {
+    reason = Wakeup::cancelled;
+    return true;
+  }
+  return false;
+}
+
+bool is_inside_handler(void* handler_frame) {
+  auto frame = reinterpret_cast<uintptr_t>(handler_frame);
+  auto here_now = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  const stack_t& alternate = this_thread()->alternate_stack;
+  auto low = reinterpret_cast<uintptr_t>(alternate.ss_sp);
+  auto on_alternate = [&](uintptr_t address) { return low != 0 && address >= low && address < low + alternate.ss_size; };
+  return on_alternate(frame) == on_alternate(here_now) && here_now < frame;
+}
+
+void deliver_recorded_signals() {
+  if (here.green == nullptr) return;  // a scheduler: what is recorded belongs to threads
+  here.signals_recorded = false;
+  signals::deliver_pending();
+}
+
+}  // namespace unblock::host

@@ -1,0 +1,68 @@
+#pragma once
+// Signals: masks per green thread, handlers that run as a thread of the program and never on a scheduler's stack, and
+// waits that a signal ends.
+//
+// How a signal finds its thread. The kernel delivers to an OS thread; our handler stands in front of every handler of
+// the program and looks where it is:
+//   on a green thread's block, not critical     the program's handler runs here and now, as natively
+//   on a green thread's block, critical         recorded for that thread; Critical's end delivers it
+//   on a scheduler                              recorded for a thread that does not block it, main first, which is
+//                                               woken from its wait with `interrupted`
+//   on an OS thread that is not ours            the program's handler runs here
+// A signal directed at a green thread (pthread_kill) is recorded in the thread first; then its wait is ended, and if it
+// runs, its carrier gets a nudge: the same signal with a mark of ours, whose handler delivers what is recorded.
+//
+// Races. Recorded while the thread arms a wait: it records, then looks at the wait word; the thread arms, then looks
+// at what is recorded (host::reason_not_to_park); the locks in between are full fences, so one of them sees the other
+// [publish-then-recheck]. The thread has moved when the nudge lands: the nudge finds nothing recorded and is dropped;
+// the thread delivers when it resumes.
+//
+// Masks are the green thread's; a carrier gives the kernel the mask of whom it resumes, and only when it differs.
+
+#include "shim/thread.h"
+
+namespace unblock::signals {
+
+// When green threads begin: `main` takes over the process's mask and alternate stack, and every handler that the
+// program has installed gets ours in front of it.
+void begin(Thread& main);
+
+// A new thread has the mask of its creator, or the one in its attributes.
+void inherit_mask(Thread& thread, const pthread_attr_t* attributes);
+void thread_begins(Thread& thread);
+void thread_ends(Thread& thread);
+
+// Runs the handlers of what is recorded for the calling thread and not blocked. True when every handler that ran asked
+// for SA_RESTART, so that a call which signal(7) says is restarted goes on waiting.
+bool deliver_pending();
+
+// The calling thread blocks exactly these signals from here on.
+void set_thread_mask(Thread& me, unsigned long mask);
+
+// Tells the kernel the alternate stack of the thread that the carrier runs.
+void apply_alternate_stack(Carrier& carrier, const Thread& thread);
+
+// Directs a signal at a green thread: 0 or an error number.
+int direct_at(Thread& thread, int signal);
+
+// Ends a blocking system call that the thread may be in, so that it looks at its cancellation.
+void interrupt_region(Thread& thread);
+
+// The child of a fork has no recorded signals.
+void after_fork_in_child(Thread& survivor);
+
+// The mask of ppoll and its kin, for the time of one wait. A null mask changes nothing.
+class TemporaryMask {
+ public:
+  explicit TemporaryMask(const sigset_t* mask);
+  ~TemporaryMask();
+  // A signal that the new mask lets through was delivered at once.
+  bool interrupted() const { return interrupted_; }
+
+ private:
+  bool active_;
+  bool interrupted_ = false;
+  unsigned long before_;
+};
+
+}  // namespace unblock::signals

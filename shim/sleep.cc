@@ -1,0 +1,81 @@
+// Sleeping: a wait that only its deadline or a signal ends.
+
+#include "scheduler/wait.h"
+#include "shim/blocking_call.h"
+#include "shim/deadline.h"
+#include "shim/real.h"
+
+using namespace unblock;
+
+namespace {
+
+// 0 or EINTR; sleeping is never restarted (signal(7)).
+int sleep_until(Deadline deadline) {
+  for (;;) {
+    Waiter waiter(WaitKind::sleep);
+    switch (waiter.wait(deadline)) {
+      case Wakeup::interrupted:
+        signals::deliver_pending();
+        return EINTR;
+      case Wakeup::cancelled: cancellation::test(); break;
+      default: return 0;
+    }
+  }
+}
+
+void tell_rest(Deadline deadline, timespec* rest) {
+  if (rest == nullptr) return;
+  int64_t now = kernel::now();
+  *rest = kernel::to_timespec(deadline.at > now ? deadline.at - now : 0);
+}
+
+// A length of time; the clock only matters for points.
+int sleep_for(const timespec* length, timespec* rest) {
+  if (!is_valid(*length) || length->tv_sec < 0) return EINVAL;
+  if (length->tv_sec == 0 && length->tv_nsec == 0) {
+    yield();
+    return 0;
+  }
+  Deadline deadline = deadline_after(*length);
+  int error = sleep_until(deadline);
+  if (error == EINTR) tell_rest(deadline, rest);
+  return error;
+}
+
+}  // namespace
+
+// nanosleep(2). Suspends the calling thread only.
+INTERPOSED int nanosleep(const timespec* length, timespec* rest) {
+  if (!lifecycle::on_green()) return real::nanosleep(length, rest);
+  cancellation::test();
+  if (int error = sleep_for(length, rest); error != 0) return (int)answer(-error);
+  return 0;
+}
+INTERPOSED int __nanosleep(const timespec* length, timespec* rest) { return nanosleep(length, rest); }
+
+// clock_nanosleep(2): the error number is the result. Clocks of CPU time and the like block in a region.
+INTERPOSED int clock_nanosleep(clockid_t clock, int flags, const timespec* time, timespec* rest) {
+  bool ours = clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME || clock == CLOCK_TAI;
+  if (!lifecycle::on_green()) return real::clock_nanosleep(clock, flags, time, rest);
+  if (!ours) return in_long_region([&] { return real::clock_nanosleep(clock, flags, time, rest); });
+  cancellation::test();
+  if (!(flags & TIMER_ABSTIME)) return sleep_for(time, rest);
+  if (!is_valid(*time) || time->tv_sec < 0) return EINVAL;
+  return sleep_until(deadline_of(clock, *time));
+}
+
+// sleep(3): the seconds left are the result.
+INTERPOSED unsigned sleep(unsigned seconds) {
+  if (!lifecycle::on_green()) return real::sleep(seconds);
+  cancellation::test();
+  timespec length = {(time_t)seconds, 0}, rest = {};
+  int error = seconds != 0 ? sleep_for(&length, &rest) : 0;
+  return error == EINTR ? (unsigned)(rest.tv_sec + (rest.tv_nsec >= 500'000'000)) : 0;
+}
+
+// usleep(3).
+INTERPOSED int usleep(useconds_t microseconds) {
+  if (!lifecycle::on_green()) return real::usleep(microseconds);
+  timespec length = {(time_t)(microseconds / 1'000'000), (long)(microseconds % 1'000'000) * 1000};
+  return nanosleep(&length, nullptr);
+}

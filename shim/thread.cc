@@ -1,0 +1,331 @@
+// Thread life: pthread_create(3), pthread_join(3) and their family.
+//
+// A thread's life is a word with three bits. The thread sets `finished` once it has left its stack for ever; detach
+// sets `detached`. Whoever sets the second of the two releases the thread [one-releaser]. A joiner claims `joined`
+// first, waits in the parking lot at the word's address, and releases.
+
+#include "shim/thread.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "scheduler/check.h"
+#include "scheduler/monitor.h"
+#include "scheduler/parking_lot.h"
+#include "scheduler/region.h"
+#include "scheduler/scheduler.h"
+#include "shim/blocking_call.h"
+#include "shim/cancellation.h"
+#include "shim/configuration.h"
+#include "shim/deadline.h"
+#include "shim/glibc/carrier_block.h"
+#include "shim/glibc/exit_of_main.h"
+#include "shim/glibc/thread_block.h"
+#include "shim/host.h"
+#include "shim/lifecycle.h"
+#include "shim/real.h"
+#include "shim/signals.h"
+#include "shim/thread_attributes.h"
+
+namespace unblock {
+
+Pool<Thread> threads;
+
+namespace {
+
+enum Life : uint32_t { detached = 1, finished = 2, joined = 4 };
+
+// Above every tid the kernel gives (2^22), below the bits that libc's locks use (2^30).
+constexpr int first_tid = (1 << 22) + 1, last_tid = (1 << 30) - 1;
+std::atomic<int> next_tid{first_tid};
+
+Thread* first;  // written when green threads begin and in the child of a fork
+
+std::atomic<uint64_t> made, alive, peak, sampled_threads, sampled_bytes;
+
+int take_tid() {
+  int tid = next_tid.fetch_add(1, std::memory_order_relaxed);
+  if (tid >= last_tid) next_tid.store(first_tid, std::memory_order_relaxed);
+  return tid;
+}
+
+uint64_t count_birth() {
+  uint64_t now = alive.fetch_add(1) + 1;
+  uint64_t most = peak.load();
+  while (now > most && !peak.compare_exchange_weak(most, now)) continue;
+  return made.fetch_add(1) + 1;
+}
+
+// How much of a thread's stack (its block included) is real memory, for one thread in a thousand.
+void sample_memory(Thread& thread) {
+  if (thread.id % 1024 != 2 || thread.green.stack == nullptr) return;
+  Stack& stack = *thread.green.stack;
+  uint64_t pages = 0;
+  unsigned char resident[256];
+  for (char* from = stack.base; from < stack.top(); from += sizeof resident * 4096) {
+    size_t bytes = stack.top() - from;
+    if (bytes > sizeof resident * 4096) bytes = sizeof resident * 4096;
+    if (kernel::invoke(SYS_mincore, from, bytes, resident) != 0) return;
+    for (size_t i = 0; i < (bytes + 4095) / 4096; ++i) pages += resident[i] & 1;
+  }
+  sampled_bytes.fetch_add(pages * 4096 + sizeof(Thread));
+  sampled_threads.fetch_add(1);
+}
+
+void release(Thread& thread) {
+  if (thread.is_main) return;  // its stack and block are the process's
+  glibc::destroy_block(thread.green.thread_pointer);
+  give_back_stack(thread.green.stack);
+  threads.give_back(&thread);
+}
+
+// The first frame of every thread's own code, and the last.
+void thread_main() {
+  Thread& me = *this_thread();
+  signals::thread_begins(me);
+  bool exited = false;
+  void* result = glibc::run(me.start, me.argument, &exited);
+  if (!exited) me.result = result;
+  end_this_thread();
+}
+
+void reset(Thread& thread) {
+  uint64_t word = thread.green.wait_word.load(std::memory_order_relaxed);  // epochs never repeat
+  char* bytes = reinterpret_cast<char*>(&thread);
+  memset(bytes, 0, sizeof thread);
+  thread.green.wait_word.store(word, std::memory_order_relaxed);
+  thread.result = PTHREAD_CANCELED;
+}
+
+// Lays out stack and block: the block stands at the top of the stack, as libc's own does.
+bool give_stack_and_block(Thread& thread, const ThreadAttributes& wanted) {
+  size_t block_bytes = glibc::block_size() + glibc::block_alignment();
+  bool programs_own = wanted.stack_address != nullptr;
+  Stack* stack = programs_own ? wrap_stack(wanted.stack_address, wanted.stack_size)
+                              : take_stack(wanted.stack_size + block_bytes, wanted.guard_size);
+  if (stack == nullptr) return false;
+  uintptr_t block = reinterpret_cast<uintptr_t>(stack->top()) - glibc::block_size();
+  block &= ~(uintptr_t)(glibc::block_alignment() - 1);
+  thread.stack_address = stack->base + stack->guard_size;
+  thread.stack_size = stack->size - stack->guard_size;
+  thread.guard_size = programs_own ? 0 : wanted.guard_size;
+  void* pointer = glibc::make_block(reinterpret_cast<void*>(block), thread.tid, thread.stack_address, thread.stack_size,
+                                    thread.guard_size);
+  if (pointer == nullptr) {
+    give_back_stack(stack);
+    return false;
+  }
+  thread.green.thread_pointer = pointer;
+  thread.green.local = glibc::own_local(pointer, &here);
+  *thread.green.local = {};
+  thread.green.local->green = &thread.green;
+  prepare_green(thread.green, thread_main, stack, reinterpret_cast<void*>(block & ~uintptr_t{63}));
+  return true;
+}
+
+// The child of a fork starts its monitor and its spare carrier with its second thread. libc makes OS threads on
+// blocks that it knows.
+void ensure_os_threads() {
+  if (!monitor::running()) glibc::on_block(carrier_block_of_this_thread(), [] { scheduler::ensure_os_threads(); });
+}
+
+struct Wish {
+  void* (*start)(void*);
+  void* argument;
+  void* c11_start;
+  void* c11_argument;
+};
+
+int create(pthread_t* handle, const pthread_attr_t* attributes, const Wish& wish) {
+  ThreadAttributes wanted = read_attributes(attributes);
+  Thread* thread = threads.take();
+  if (thread == nullptr) return EAGAIN;
+  reset(*thread);
+  thread->tid = take_tid();
+  thread->start = wish.start;
+  thread->argument = wish.argument;
+  thread->c11_start = wish.c11_start;
+  thread->c11_argument = wish.c11_argument;
+  if (!give_stack_and_block(*thread, wanted)) {
+    threads.give_back(thread);
+    return EAGAIN;
+  }
+  Thread* creator = this_thread();
+  thread->creator = creator != nullptr ? creator->id : 0;
+  inherit_name(*thread, creator);
+  signals::inherit_mask(*thread, attributes);
+  thread->id = count_birth();
+  if (wanted.detached) thread->life.store(detached, std::memory_order_relaxed);
+  *handle = reinterpret_cast<pthread_t>(thread->green.thread_pointer);
+  ensure_os_threads();
+  Critical critical;
+  make_runnable(thread->green);
+  return 0;
+}
+
+int check_joinable(Thread& thread) {
+  if (&thread == this_thread()) return EDEADLK;
+  if (thread.life.load(std::memory_order_acquire) & detached) return EINVAL;
+  if (thread.life.fetch_or(joined, std::memory_order_acq_rel) & joined) return EINVAL;
+  return 0;
+}
+
+// The join that all forms share. The deadline's clock has been read already.
+int join(Thread& thread, void** result, Deadline deadline) {
+  if (int error = check_joinable(thread); error != 0) return error;
+  auto not_finished = [&] {
+    return thread.life.load(std::memory_order_acquire) & finished ? Recheck::leave : Recheck::park;
+  };
+  for (;;) {
+    Parking parking = Parking::not_needed;
+    if (not_finished() == Recheck::park) {
+      parking = parking_lot::park(&thread.life, WaitKind::join, deadline, not_finished);
+    }
+    if (not_finished() == Recheck::leave) break;
+    if (parking == Parking::interrupted) signals::deliver_pending();
+    if (parking == Parking::timed_out || cancellation::requested()) {
+      thread.life.fetch_and(~joined, std::memory_order_acq_rel);
+      if (parking == Parking::timed_out) return ETIMEDOUT;
+      cancellation::act();
+    }
+  }
+  if (result != nullptr) *result = thread.result;
+  release(thread);
+  return 0;
+}
+
+}  // namespace
+
+bool is_detached(const Thread& thread) { return (thread.life.load(std::memory_order_acquire) & detached) != 0; }
+
+bool is_alive(const Thread& thread) { return (thread.life.load(std::memory_order_acquire) & finished) == 0; }
+
+Thread* first_thread() { return first; }
+
+int create_c11_thread(pthread_t* handle, void* (*run)(void*), void* start, void* argument) {
+  return create(handle, nullptr, {run, nullptr, start, argument});
+}
+
+void end_this_thread() {
+  Thread& me = *this_thread();
+  glibc::end_thread();
+  glibc::release_robust_mutexes([](void* word, void*) { parking_lot::unpark(word, INT32_MAX); }, nullptr);
+  signals::thread_ends(me);
+  sample_memory(me);
+  if (alive.fetch_sub(1) == 1) real::exit(0);
+  finish_thread();
+}
+
+Thread* thread_of(pthread_t handle) {
+  if (!lifecycle::active()) return nullptr;
+  Local* local = glibc::own_local(reinterpret_cast<void*>(handle), &here);
+  return local->green != nullptr ? &thread_of(*local->green) : nullptr;
+}
+
+Thread* adopt_first_thread() {
+  Thread* thread = threads.take();
+  if (thread == nullptr) return nullptr;
+  reset(*thread);
+  thread->is_main = true;
+  thread->green.thread_pointer = thread_pointer();
+  thread->green.local = &here;
+  thread->tid = (int)kernel::invoke(SYS_getpid);
+  read_process_name(*thread);
+  thread->id = count_birth();
+  return first = thread;
+}
+
+void forget_other_threads(Thread* survivor) {
+  first = survivor;
+  // Their records and stacks are copies nobody will use again; only the counts matter.
+  alive.store(survivor != nullptr ? 1 : 0);
+  peak.store(alive.load());
+}
+
+ThreadCounts thread_counts() {
+  uint64_t samples = sampled_threads.load();
+  return {made.load(), peak.load(), alive.load(), samples == 0 ? 0 : sampled_bytes.load() / samples};
+}
+
+void host::thread_finished(GreenThread& green) {
+  Thread& thread = thread_of(green);
+  uint32_t before = thread.life.fetch_or(finished, std::memory_order_seq_cst);
+  if (before & detached) return release(thread);  // [one-releaser]
+  parking_lot::unpark(&thread.life, INT32_MAX);
+}
+
+}  // namespace unblock
+
+using namespace unblock;
+
+// pthread_create(3). The new thread is green; the first call makes the caller green too.
+INTERPOSED int pthread_create(pthread_t* handle, const pthread_attr_t* attributes, void* (*start)(void*),
+                              void* argument) {
+  if (!lifecycle::activate()) return real::pthread_create(handle, attributes, start, argument);
+  return create(handle, attributes, {start, argument, nullptr, nullptr});
+}
+
+// pthread_join(3). Suspends the calling thread until the other has ended.
+INTERPOSED int pthread_join(pthread_t handle, void** result) {
+  cancellation::test();
+  Thread* thread = thread_of(handle);
+  if (thread == nullptr) return in_region([&] { return real::pthread_join(handle, result); });
+  return join(*thread, result, Deadline::never());
+}
+
+// pthread_tryjoin_np(3).
+INTERPOSED int pthread_tryjoin_np(pthread_t handle, void** result) {
+  Thread* thread = thread_of(handle);
+  if (thread == nullptr) return real::pthread_tryjoin_np(handle, result);
+  if (!(thread->life.load(std::memory_order_acquire) & finished)) return EBUSY;
+  return join(*thread, result, Deadline::never());
+}
+
+// pthread_timedjoin_np(3): a deadline on CLOCK_REALTIME; null waits for ever.
+INTERPOSED int pthread_timedjoin_np(pthread_t handle, void** result, const timespec* until) {
+  return pthread_clockjoin_np(handle, result, CLOCK_REALTIME, until);
+}
+
+// pthread_clockjoin_np(3).
+INTERPOSED int pthread_clockjoin_np(pthread_t handle, void** result, clockid_t clock, const timespec* until) {
+  cancellation::test();
+  Thread* thread = thread_of(handle);
+  if (thread == nullptr) return in_region([&] { return real::pthread_clockjoin_np(handle, result, clock, until); });
+  Deadline deadline = Deadline::never();
+  if (until != nullptr) {
+    if (!is_waiting_clock(clock) || !is_valid(*until)) return EINVAL;
+    deadline = deadline_of(clock, *until);
+  }
+  return join(*thread, result, deadline);
+}
+
+// pthread_detach(3).
+INTERPOSED int pthread_detach(pthread_t handle) {
+  Thread* thread = thread_of(handle);
+  if (thread == nullptr) return real::pthread_detach(handle);
+  uint32_t before = thread->life.fetch_or(detached, std::memory_order_seq_cst);
+  if (before & detached) return EINVAL;
+  if (before & finished) release(*thread);  // [one-releaser]
+  return 0;
+}
+
+// pthread_exit(3). Unwinds through libc's own code; main's stack ends in end_this_thread() as everybody's does.
+INTERPOSED void pthread_exit(void* result) {
+  if (!lifecycle::on_green()) real::pthread_exit(result);
+  Thread& me = *this_thread();
+  me.result = result;
+  if (me.is_main) glibc::catch_exit_of_main(end_this_thread);
+  real::pthread_exit(result);
+  __builtin_unreachable();
+}
+
+// sched_yield(2): lets other green threads run.
+INTERPOSED int sched_yield(void) {
+  if (!lifecycle::on_green()) return real::sched_yield();
+  yield();
+  return 0;
+}
+INTERPOSED int __sched_yield(void) { return sched_yield(); }
+
+// gettid(2): the green thread's own id; main's is the process's.
+INTERPOSED pid_t gettid(void) { return lifecycle::on_green() ? this_thread()->tid : real::gettid(); }

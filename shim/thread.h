@@ -1,0 +1,71 @@
+#pragma once
+// A POSIX thread that is green: what pthread_create(3) and its family know of it. Its identity for the program is its
+// thread block: pthread_t is the thread pointer, as libc's own is.
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "scheduler/green_thread.h"
+#include "scheduler/pool.h"
+
+namespace unblock {
+
+struct Thread {
+  GreenThread green;  // first: a GreenThread* of ours is a Thread*
+
+  void* (*start)(void*);  // immutable
+  void* argument;         // immutable
+  void* c11_start;        // immutable: thrd_create's function, when it made this thread
+  void* c11_argument;     // immutable
+  void* result;           // written by the thread at its end, read by its joiner
+
+  // Bits of `Life`; see thread.cc.
+  std::atomic<uint32_t> life;
+
+  uint64_t id;          // 1 for main, then in order of creation
+  uint64_t creator;     // id of who created it
+  int tid;              // unique, above every kernel thread id; main's is the process's
+  char name[16];        // pthread_setname_np(3); owner or whoever names it
+  bool is_main;
+  void* stack_address;  // usable part, as pthread_attr_getstack(3) tells
+  size_t stack_size;
+  size_t guard_size;
+
+  // Signals; see signals.h. Bit n-1 stands for signal n.
+  unsigned long mask;                  // owner: what the program has blocked
+  std::atomic<unsigned long> pending;  // directed at this thread, not yet delivered
+  stack_t alternate_stack;             // owner
+};
+
+inline Thread* this_thread() { return reinterpret_cast<Thread*>(here.green); }
+inline Thread& thread_of(GreenThread& green) { return reinterpret_cast<Thread&>(green); }
+
+// The green thread behind a pthread_t; null when it is one of libc's own.
+Thread* thread_of(pthread_t handle);
+
+extern Pool<Thread> threads;
+
+bool is_detached(const Thread& thread);
+// It has not ended yet.
+bool is_alive(const Thread& thread);
+// main, or the thread that forked this process; null when it has ended or the process is quiet.
+Thread* first_thread();
+
+// thrd_create(3): run(null) finds what to do in its own record. 0 or an error number.
+int create_c11_thread(pthread_t* handle, void* (*run)(void*), void* start, void* argument);
+
+// The end of every green thread, main's included: destructors, then never back.
+[[noreturn]] void end_this_thread();
+
+// Makes the calling OS thread, the first of the process, the first green thread's record.
+Thread* adopt_first_thread();
+
+// The child of a fork: only `survivor` is left.
+void forget_other_threads(Thread* survivor);
+
+struct ThreadCounts {
+  uint64_t made, peak, alive, bytes;
+};
+ThreadCounts thread_counts();
+
+}  // namespace unblock
