@@ -7,6 +7,9 @@
 #     runner then asserts from the exit statistics that the library was active, that the program parked in each of the
 #     kinds named (parks_KIND > 0), and that each statistic named after COUNTS is above 0.
 #
+#   unblock_departure_test(NAME file.cc [PARKS kind…] [COUNTS statistic…] [options])
+#     The same binary shape, run under the library only: where it departs from Linux on purpose.
+#
 #   unblock_liveness_test(NAME file.cc [PARKS kind…] [COUNTS statistic…] [options])
 #     The same binary shape, run plainly and then on one processor with the monitor off, so that nothing rescues a call
 #     that keeps its carrier: deadlock is the failure.
@@ -43,6 +46,15 @@ function(unblock_contract_test name)
   unblock_register_under_unblock(contract.${name}.unblock contract contract.${name})
   foreach(processors 1 2 4)
     unblock_register_under_unblock(contract.${name}.unblock${processors} contract contract.${name}
+      --processors ${processors})
+  endforeach()
+endfunction()
+
+function(unblock_departure_test name)
+  unblock_parse_options()
+  unblock_unaware_binary(departure.${name} ${ARGV1})
+  foreach(processors 1 2 4)
+    unblock_register_under_unblock(departure.${name}.unblock${processors} contract departure.${name}
       --processors ${processors})
   endforeach()
 endfunction()

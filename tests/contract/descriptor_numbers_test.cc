@@ -172,6 +172,23 @@ TEST(Close, TellsWhatIsNotOpen) {
   EXPECT_EQ(attempt(close, -1), failed(EBADF));
 }
 
+TEST(Close, OfACopyLeavesWhoWaitsAlone) {
+  for (Kind kind : {Kind::tcp, Kind::unix_pair, Kind::udp, Kind::pipe}) {
+    Connection ends = connection(kind);
+    Descriptor copy = dup(ends.near), target = dup(ends.near);
+    Event about_to_wait;
+    Background reader([&] {
+      about_to_wait.happen();
+      return read_text(ends.near);
+    });
+    about_to_wait.wait();
+    copy.reset();
+    ASSERT_EQ(dup2(STDERR_FILENO, target), target);
+    send_text(ends.far, "undisturbed");
+    EXPECT_EQ(reader.answer(), "undisturbed");
+  }
+}
+
 TEST(Close, ReusedNumberNeverGetsAnOldEvent) {
   for (int i = 0; i < 200; ++i) {
     Connection old = connection(Kind::unix_pair);
