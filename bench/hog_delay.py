@@ -61,7 +61,7 @@ class Server:
             hog.ask("e")
             hog.ask(kind)
             delays = self.echo_delays_ms()
-            self.probes[0].ask("c")
+            self.probes[0].ask(kind.upper())
             hog.await_answer(kind)
             return delays
 

@@ -1,8 +1,8 @@
 // An echo server with a thread for each client, whose clients can make their thread misbehave. A request is one byte:
 //
-//   h  answered, then the thread computes without end until somebody asks for calm
-//   b  answered, then the thread blocks in a system call that no library sees, until somebody asks for calm
-//   c  ends what the threads above do; each of them then sends a second answer
+//   h  answered, then the thread computes without end until somebody sends H
+//   b  answered, then the thread blocks in a system call that no library sees until somebody sends B
+//   H  ends the computing, B one blocking; the thread then answers a second time
 //   any other byte is echoed
 //
 // hog_delay.py measures how long the echoes of the others take meanwhile.
@@ -47,11 +47,9 @@ static void block_unseen(void) {
 static int answer(int client, char request) { return send(client, &request, 1, MSG_NOSIGNAL) == 1; }
 
 static int handle(int client, char request) {
-  if (request == 'c') {
-    atomic_store(&calm, 1);
-    if (write(relief[1], "", 1) != 1) perror("write");
-  }
   if (request == 'h') atomic_store(&calm, 0);
+  if (request == 'H') atomic_store(&calm, 1);
+  if (request == 'B' && write(relief[1], "", 1) != 1) perror("write");
   if (!answer(client, request)) return 0;
   if (request == 'h') compute_without_end();
   if (request == 'b') block_unseen();
