@@ -29,7 +29,7 @@ class DescriptorTable {
 
   template <class Visit>
   void for_each(Visit visit) {
-    for (unsigned c = 0; c < chunk_count; ++c) {
+    for (unsigned c = 0; c < chunks_made_.load(std::memory_order_acquire); ++c) {
       T* entries = chunks_[c].load(std::memory_order_acquire);
       for (unsigned i = 0; entries != nullptr && i < chunk_entries; ++i) visit((int)(c * chunk_entries + i), entries[i]);
     }
@@ -47,11 +47,15 @@ class DescriptorTable {
     if (memory < 0 && memory > -4096) return nullptr;
     T* made = reinterpret_cast<T*>(memory);
     T* present = nullptr;
+    unsigned needed = (unsigned)(&chunk - chunks_) + 1;
+    unsigned most = chunks_made_.load(std::memory_order_relaxed);
+    while (needed > most && !chunks_made_.compare_exchange_weak(most, needed)) continue;
     if (chunk.compare_exchange_strong(present, made, std::memory_order_acq_rel)) return made;
     kernel::invoke(SYS_munmap, memory, bytes);
     return present;
   }
 
+  std::atomic<unsigned> chunks_made_;    // no chunk at or beyond this one has been made
   std::atomic<T*> chunks_[chunk_count];  // zero pages until touched
 };
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <x86intrin.h>
 
 #include <new>
 
@@ -173,6 +174,7 @@ void wait_for_events(Processor& processor) {
     Held held(processor.lock);
     processor.waiting = false;
     processor.picks_since_poll = 0;
+    processor.polled = __rdtsc();
     Held held_idle(idle.lock);
     idle.poller = nullptr;
   }

@@ -74,6 +74,8 @@ bool wake_thread(GreenThread& green, Wakeup result) {
   return end_wait(green, epoch_of(green.wait_word.load(std::memory_order_acquire)), result);
 }
 
+bool is_waiting(const GreenThread& green) { return phase_of(green.wait_word.load(std::memory_order_relaxed)) != running; }
+
 Wakeup Waiter::finish() {
   uint64_t word = green_->wait_word.load(std::memory_order_acquire);
   UNBLOCK_CHECK(phase_of(word) == ended && epoch_of(word) == epoch_);

@@ -81,6 +81,9 @@ class Waiter {
 // True when it ended a wait.
 bool wake_thread(GreenThread& green, Wakeup result);
 
+// Has this thread begun a wait that it has not yet returned from?
+bool is_waiting(const GreenThread& green);
+
 // Lets the others run. Suspends: the calling green thread, which stays runnable.
 void yield();
 

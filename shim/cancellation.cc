@@ -26,6 +26,8 @@ using namespace unblock;
 INTERPOSED int pthread_cancel(pthread_t handle) {
   Thread* thread = thread_of(handle);
   if (thread == nullptr) return real::pthread_cancel(handle);
+  // libc's own sets the bit and installs its handler; the thread id that it signals is none of the kernel's.
+  real::pthread_cancel(handle);
   glibc::cancel(thread->green.thread_pointer);
   if (thread == this_thread()) {
     int type;

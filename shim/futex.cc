@@ -37,14 +37,18 @@ long wait(const Futex& futex, uint32_t bits, bool absolute) {
     if (!is_valid(*futex.timeout) || futex.timeout->tv_sec < 0) return -EINVAL;
     deadline = absolute ? deadline_of(futex.clock(), *futex.timeout) : deadline_after(*futex.timeout);
   }
-  Parking parking = parking_lot::park(
-      futex.word, WaitKind::futex, deadline,
-      [&] { return load(futex.word) == futex.value ? Recheck::park : Recheck::leave; }, bits);
-  switch (parking) {
-    case Parking::not_needed: return -EAGAIN;
-    case Parking::timed_out: return -ETIMEDOUT;
-    case Parking::interrupted: return signals::deliver_pending() ? 0 : -EINTR;  // a restart may look spurious
-    default: return 0;
+  for (;;) {
+    Parking parking = parking_lot::park(
+        futex.word, WaitKind::futex, deadline,
+        [&] { return load(futex.word) == futex.value ? Recheck::park : Recheck::leave; }, bits);
+    switch (parking) {
+      case Parking::not_needed: return -EAGAIN;
+      case Parking::timed_out: return -ETIMEDOUT;
+      case Parking::interrupted:
+        if (!signals::deliver_pending()) return -EINTR;
+        break;
+      default: return 0;
+    }
   }
 }
 

@@ -76,6 +76,7 @@ class InHandler {
 
 void run_handler(int signal, siginfo_t* info, void* context) {
   int saved_errno = errno;
+  if (!(action_flags(signal) & SA_RESTART) && is_waiting(*here.green)) this_thread()->must_not_restart = true;
   {
     InHandler mark;
     call_action(signal, info, context);
@@ -147,7 +148,8 @@ void arrive(int signal, siginfo_t* info, void* context) {
 
 bool deliver_pending() {
   Thread& me = *this_thread();
-  bool restart = true;
+  bool restart = !me.must_not_restart;
+  me.must_not_restart = false;
   for (;;) {
     Mask due = me.pending.load(std::memory_order_seq_cst) & ~me.mask;
     if (due == 0) return restart;
@@ -216,8 +218,10 @@ void thread_ends(Thread& thread) {
 }
 
 void interrupt_region(Thread& thread) {
-  if (thread.green.carrier.load(std::memory_order_seq_cst) == nullptr) return;
-  // Signal 33 has libc's own handler, which does nothing for a thread that is not asked; the system call ends.
+  constexpr int libcs_cancel_signal = 32;
+  Carrier* carrier = thread.green.carrier.load(std::memory_order_seq_cst);
+  if (carrier == nullptr || !carrier->in_region.load(std::memory_order_seq_cst)) return;
+  kernel::invoke(SYS_tgkill, kernel::invoke(SYS_getpid), carrier->kernel_tid, libcs_cancel_signal);
 }
 
 void after_fork_in_child(Thread& survivor) {

@@ -34,6 +34,7 @@ struct Thread {
   // Signals; see signals.h. Bit n-1 stands for signal n.
   unsigned long mask;                  // owner: what the program has blocked
   std::atomic<unsigned long> pending;  // directed at this thread, not yet delivered
+  bool must_not_restart;               // owner: a handler without SA_RESTART ran while it waited
   stack_t alternate_stack;             // owner
 };
 
