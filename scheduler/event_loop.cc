@@ -72,7 +72,7 @@ long open() {
   }
   epoll_fd = move_to_the_top((int)made);
   kick_fd = move_to_the_top((int)event);
-  return control(EPOLL_CTL_ADD, kick_fd, kick_key, EPOLLIN | EPOLLET);
+  return control(EPOLL_CTL_ADD, kick_fd, kick_key, EPOLLIN);
 }
 
 void close_inherited() {
@@ -91,20 +91,30 @@ long modify(int fd, uint32_t generation, uint32_t events) {
 
 long remove(int fd) { return control(EPOLL_CTL_DEL, fd, 0, 0); }
 
+// Only who waits takes the kick: it is level-triggered, so a busy carrier that merely looks leaves it for the sleeper.
+void take_kick() {
+  uint64_t kicks;
+  kernel::invoke(SYS_read, kick_fd, &kicks, sizeof kicks);
+}
+
 int poll(int64_t timeout) {
   epoll_event events[most_events];
   long count = wait(events, timeout);
   if (count <= 0) return 0;
   for (long i = 0; i < count; ++i) {
     uint64_t data = events[i].data.u64;
-    if (data != kick_key) descriptor_event((int)(uint32_t)data, (uint32_t)(data >> 32), events[i].events);
+    if (data != kick_key) {
+      descriptor_event((int)(uint32_t)data, (uint32_t)(data >> 32), events[i].events);
+    } else if (timeout != 0) {
+      take_kick();
+    }
   }
   return (int)count;
 }
 
 void kick() {
   uint64_t one = 1;
-  kernel::invoke(SYS_write, kick_fd, &one, sizeof one);  // the edge is the message; nobody needs to read it
+  kernel::invoke(SYS_write, kick_fd, &one, sizeof one);
 }
 
 unsigned first_owned(unsigned first, unsigned last) {

@@ -158,10 +158,13 @@ void fire_all_timers() {
 
 // The one carrier that waits for events, its processor in hand.
 void wait_for_events(Processor& processor) {
-  idle.deadline.store(earliest_deadline(), std::memory_order_seq_cst);
-  idle.polling.store(true, std::memory_order_seq_cst);
-  // [publish-then-recheck] against inject() and kick_if_earlier()
-  int64_t earliest = earliest_deadline();
+  int64_t earliest;
+  do {
+    earliest = earliest_deadline();
+    idle.deadline.store(earliest, std::memory_order_seq_cst);
+    idle.polling.store(true, std::memory_order_seq_cst);
+    // [publish-then-recheck] against inject() and kick_if_earlier(): it sleeps by the deadline that it has published
+  } while (earliest_deadline() != earliest);
   int64_t timeout = earliest;
   if (earliest != INT64_MAX) {
     int64_t now = kernel::now();

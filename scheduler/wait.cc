@@ -99,7 +99,9 @@ Wakeup Waiter::wait(Deadline deadline) {
     Processor* processor = here.carrier->processor.load(std::memory_order_relaxed);
     TimerHeap& heap = processor != nullptr ? processor->timers : scheduler::lone_timers();
     heap.insert(timer_);
-    if (processor == nullptr) scheduler::kick_if_earlier(deadline.at);
+    // [timer-before-sleep] Without a processor, or with one that was taken from us meanwhile and whose new owner may
+    // be asleep already, nobody else looks at this timer in time.
+    if (here.carrier->processor.load(std::memory_order_seq_cst) == nullptr) scheduler::kick_if_earlier(deadline.at);
   }
   Wakeup reason;
   if (host::reason_not_to_park(*green_, reason)) end_wait(*green_, epoch_, reason);  // [publish-then-recheck]
