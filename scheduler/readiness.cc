@@ -126,10 +126,11 @@ uint8_t begin_try(int fd, Direction direction) {
   return readiness->marks.fetch_and((uint8_t)~(uint8_t)direction, std::memory_order_seq_cst);
 }
 
-void try_failed(int fd, Direction direction, uint8_t marks_before) {
+bool try_failed(int fd, Direction direction, uint8_t marks_before) {
   uint8_t stale = marks_before & sticky((uint8_t)direction);
   Readiness* readiness = stale != 0 ? table.existing(fd) : nullptr;
   if (readiness != nullptr) readiness->marks.fetch_and((uint8_t)~stale, std::memory_order_seq_cst);
+  return readiness != nullptr;
 }
 
 void set_mark(int fd, Direction direction) {

@@ -50,8 +50,9 @@ Wakeup wait_for_descriptor(int fd, Direction direction, Deadline deadline = Dead
 uint8_t begin_try(int fd, Direction direction);
 // Step 2, success: more may be there.
 void set_mark(int fd, Direction direction);
-// Step 2, EAGAIN: a sticky mark that stood before the try has been proven stale (the socket was connected anew).
-void try_failed(int fd, Direction direction, uint8_t marks_before);
+// Step 2, EAGAIN: a sticky mark that stood before the try has been proven stale (the socket was connected anew) and
+// goes. True when there was one.
+bool try_failed(int fd, Direction direction, uint8_t marks_before);
 // False only when a try is sure to fail: registered, not marked, and nothing sticky.
 bool worth_trying(int fd, Direction direction);
 

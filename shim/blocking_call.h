@@ -5,6 +5,7 @@
 // alone. The caller's errno is written once, at the end, and only for a failure.
 
 #include <errno.h>
+#include <poll.h>
 
 #include "scheduler/readiness.h"
 #include "scheduler/region.h"
@@ -61,15 +62,17 @@ struct BlockingCall {
 
   bool may_wait() const { return !dont_wait && !open_files::wants_nonblocking(fd, file); }
 
-  // Tries and waits until the try answers something other than -EAGAIN.
-  template <class Try>
-  long run(Try attempt) {
+  // Tries and waits until the try answers something other than -EAGAIN. `blocking` is the same call without "do not
+  // wait": where the kernel says ready and yet has nothing for a call that does not wait (a socket that was shut down
+  // for reading), only it has the answer.
+  template <class Try, class Blocking>
+  long run(Try attempt, Blocking blocking) {
     if (!wait_first) {
       uint8_t marks = begin_try(fd, direction);
       long result = attempt();
       if (result != -EAGAIN) return succeeded(result);
       if (!may_wait()) return result;
-      try_failed(fd, direction, marks);
+      if (try_failed(fd, direction, marks) && is_hung_up(fd)) return succeeded(in_region(blocking));
     }
     if (timeout != 0) deadline = Deadline::after(timeout);
     for (;;) {
@@ -77,8 +80,17 @@ struct BlockingCall {
       uint8_t marks = begin_try(fd, direction);
       long result = attempt();
       if (result != -EAGAIN) return succeeded(result);
-      try_failed(fd, direction, marks);
+      if (try_failed(fd, direction, marks) && is_hung_up(fd)) return succeeded(in_region(blocking));
     }
+  }
+  template <class Try>
+  long run(Try attempt) {
+    return run(attempt, attempt);
+  }
+
+  static bool is_hung_up(int fd) {
+    pollfd one = {fd, POLLRDHUP, 0};
+    return kernel::invoke(SYS_poll, &one, 1, 0) > 0 && (one.revents & (POLLHUP | POLLRDHUP)) != 0;
   }
 
   long succeeded(long result) {

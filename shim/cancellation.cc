@@ -17,6 +17,54 @@ void test() {
   if (requested()) pthread_testcancel();
 }
 
+namespace {
+
+// What the kernel knows of a handler.
+struct KernelAction {
+  void (*handler)(int);
+  unsigned long flags;
+  void* restorer;
+  unsigned long mask;
+};
+
+// libc's handler takes a request only from the signal; ours stands in the thread's block already. Changing the type to
+// asynchronous, where it is so, acts on it.
+void arrive(int) {
+  if (!lifecycle::on_green() || here.critical != 0) return;
+  int saved_errno = errno, type;
+  pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+  if (type == PTHREAD_CANCEL_ASYNCHRONOUS) pthread_setcanceltype(type, nullptr);
+  errno = saved_errno;
+}
+
+// Replaces the handler that libc's first pthread_cancel has installed.
+void replace_libcs_handler() {
+  static std::atomic<bool> done;
+  if (done.exchange(true)) return;
+  constexpr int libcs_cancel_signal = 32;
+  KernelAction action = {};
+  kernel::invoke(SYS_rt_sigaction, libcs_cancel_signal, nullptr, &action, sizeof action.mask);
+  action.handler = arrive;
+  kernel::invoke(SYS_rt_sigaction, libcs_cancel_signal, &action, nullptr, sizeof action.mask);
+}
+
+}  // namespace
+
+int request(Thread& thread, pthread_t handle) {
+  real::pthread_cancel(handle);
+  replace_libcs_handler();
+  glibc::cancel(thread.green.thread_pointer);
+  if (&thread == this_thread()) {
+    int type;
+    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+    pthread_setcanceltype(type, nullptr);  // acts at once where the type is asynchronous
+    return 0;
+  }
+  wake_thread(thread.green, Wakeup::cancelled);
+  signals::interrupt_region(thread);
+  return 0;
+}
+
 }  // namespace unblock::cancellation
 
 using namespace unblock;
@@ -26,17 +74,5 @@ using namespace unblock;
 INTERPOSED int pthread_cancel(pthread_t handle) {
   Thread* thread = thread_of(handle);
   if (thread == nullptr) return real::pthread_cancel(handle);
-  // libc's own sets the bit and installs its handler; the thread id that it signals is none of the kernel's.
-  real::pthread_cancel(handle);
-  glibc::cancel(thread->green.thread_pointer);
-  if (thread == this_thread()) {
-    int type;
-    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
-    if (type == PTHREAD_CANCEL_ASYNCHRONOUS) pthread_testcancel();
-    pthread_setcanceltype(type, nullptr);
-    return 0;
-  }
-  wake_thread(thread->green, Wakeup::cancelled);
-  signals::interrupt_region(*thread);
-  return 0;
+  return cancellation::request(*thread, handle);
 }

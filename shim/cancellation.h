@@ -13,4 +13,7 @@ bool requested();
 void test();
 inline void act() { test(); }
 
+// pthread_cancel(3): marks the request and wakes the thread from whatever it waits in.
+int request(Thread& thread, pthread_t handle);
+
 }  // namespace unblock::cancellation

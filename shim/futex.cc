@@ -104,6 +104,7 @@ long wake_op(const Futex& futex) {
 
 // -ENOSYS: not one that parks; the kernel decides.
 long parked_futex(const Futex& futex) {
+  if (reinterpret_cast<uintptr_t>(futex.word) % sizeof(uint32_t) != 0) return -ENOSYS;  // the kernel's to refuse
   switch (futex.command()) {
     case FUTEX_WAIT: return wait(futex, FUTEX_BITSET_MATCH_ANY, false);
     case FUTEX_WAIT_BITSET: return wait(futex, futex.third_value, true);

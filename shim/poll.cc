@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/select.h>
+#include <sys/uio.h>
 
 #include "scheduler/kernel.h"
 #include "shim/blocking_call.h"
@@ -57,8 +58,8 @@ class Interests {
 // The wait that poll and select share. `check` asks the kernel without waiting; `watch_all` links the interests and
 // says whether all could be linked; `in_place` is the kernel's waiting call, for when they could not.
 template <class Check, class WatchAll, class InPlace>
-long wait_for_any(size_t count, Deadline deadline, Check check, WatchAll watch_all, InPlace in_place) {
-  if (count != 1) {
+long wait_for_any(size_t count, bool ask_first, Deadline deadline, Check check, WatchAll watch_all, InPlace in_place) {
+  if (ask_first) {
     if (long result = check(); result != 0) return result;
   }
   for (;;) {
@@ -95,9 +96,16 @@ uint8_t directions_of(short events) {
   return directions != 0 ? directions : (uint8_t)Direction::in;  // hang-ups are always told
 }
 
+// Surely readable: one descriptor that a function above us keeps in its frame. Anything else the kernel looks at first,
+// since a bad pointer is its to refuse.
+bool is_on_this_stack(const void* address) {
+  auto frame = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  return reinterpret_cast<uintptr_t>(address) - frame < 4096;
+}
+
 long poll_waiting(pollfd* descriptors, nfds_t count, Deadline deadline) {
   return wait_for_any(
-      count, deadline, [&] { return kernel::invoke(SYS_poll, descriptors, count, 0); },
+      count, count != 1 || !is_on_this_stack(descriptors), deadline, [&] { return kernel::invoke(SYS_poll, descriptors, count, 0); },
       [&](Interests& interests, Waiter& waiter) {
         bool all = true;
         for (nfds_t i = 0; i < count; ++i) {
@@ -115,7 +123,29 @@ long poll_waiting(pollfd* descriptors, nfds_t count, Deadline deadline) {
 // The three sets of a select, copied because the kernel overwrites them and because a wait may need them again.
 class Sets {
  public:
-  Sets(int count, fd_set* in, fd_set* out, fd_set* except) : count_(count), program_{in, out, except} {}
+  Sets(int count, fd_set* in, fd_set* out, fd_set* except) : count_(count), program_{in, out, except} {
+    if (6 * bytes() > sizeof inline_) {
+      long memory =
+          kernel::invoke(SYS_mmap, nullptr, 6 * bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      copies_ = memory < 0 && memory > -4096 ? nullptr : reinterpret_cast<char*>(memory);
+    }
+  }
+  ~Sets() {
+    if (copies_ != nullptr && copies_ != inline_) kernel::invoke(SYS_munmap, copies_, 6 * bytes());
+  }
+
+  // Takes the program's sets over: 0 or -errno. Bad pointers are refused as the kernel does.
+  long copy() {
+    if (copies_ == nullptr) return -ENOMEM;
+    for (int i = 0; i < 3; ++i) {
+      if (program_[i] == nullptr) continue;
+      iovec to = {original(i), bytes()}, from = {program_[i], bytes()};
+      long copied = kernel::invoke(SYS_process_vm_readv, kernel::invoke(SYS_getpid), &to, 1, &from, 1, 0);
+      if (copied == -EFAULT || (copied >= 0 && (size_t)copied != bytes())) return -EFAULT;
+      if (copied < 0) memcpy(original(i), program_[i], bytes());  // not allowed to ask: look at it directly
+    }
+    return 0;
+  }
 
   size_t bytes() const { return ((size_t)count_ + 63) / 64 * 8; }
 
@@ -148,46 +178,36 @@ class Sets {
   }
 
  private:
+  char* original(int set) const { return copies_ + set * bytes(); }
+  char* scratch(int set) const { return copies_ + (3 + set) * bytes(); }
   bool has(int set, int fd) const {
-    return program_[set] != nullptr && (reinterpret_cast<uint64_t*>(program_[set])[fd / 64] >> (fd % 64) & 1);
+    return program_[set] != nullptr && (reinterpret_cast<uint64_t*>(original(set))[fd / 64] >> (fd % 64) & 1);
   }
   long call(bool no_wait, timespec* left) {
     timespec zero = {};
-    // Descriptors past FD_SETSIZE are the caller's bigger sets; they are copied in full.
-    constexpr size_t most_inline = 3 * 1024 / 8;
-    char inline_copy[most_inline];
-    size_t each = bytes();
-    char* copy = inline_copy;
-    if (3 * each > most_inline) {
-      long memory =
-          kernel::invoke(SYS_mmap, nullptr, 3 * each, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-      if (memory < 0 && memory > -4096) return -ENOMEM;
-      copy = reinterpret_cast<char*>(memory);
-    }
-    fd_set* sets[3] = {};
+    char* sets[3] = {};
     for (int i = 0; i < 3; ++i) {
-      if (program_[i] == nullptr) continue;
-      sets[i] = reinterpret_cast<fd_set*>(copy + i * each);
-      memcpy(sets[i], program_[i], each);
+      if (program_[i] != nullptr) sets[i] = static_cast<char*>(memcpy(scratch(i), original(i), bytes()));
     }
-    long result =
-        kernel::invoke(SYS_pselect6, count_, sets[0], sets[1], sets[2], no_wait ? &zero : left, nullptr);
+    long result = kernel::invoke(SYS_pselect6, count_, sets[0], sets[1], sets[2], no_wait ? &zero : left, nullptr);
     for (int i = 0; result > 0 && i < 3; ++i) {
-      if (program_[i] != nullptr) memcpy(program_[i], sets[i], each);
+      if (program_[i] != nullptr) memcpy(program_[i], sets[i], bytes());
     }
-    if (copy != inline_copy) kernel::invoke(SYS_munmap, copy, 3 * each);
     return result;
   }
 
   int count_;
   fd_set* program_[3];
+  char inline_[6 * 1024 / 8] __attribute__((aligned(8)));  // six sets of FD_SETSIZE: the program's and the kernel's
+  char* copies_ = inline_;
 };
 
 long select_waiting(int count, fd_set* in, fd_set* out, fd_set* except, Deadline deadline) {
   if (count < 0) return -EINVAL;
   Sets sets(count, in, out, except);
+  if (long failed = sets.copy(); failed != 0) return failed;
   long result = wait_for_any(
-      sets.members(), deadline, [&] { return sets.check(); },
+      sets.members(), true, deadline, [&] { return sets.check(); },
       [&](Interests& interests, Waiter& waiter) {
         return sets.for_each([&](int fd, uint8_t directions) { return interests.watch_one(fd, directions, waiter); });
       },

@@ -46,7 +46,7 @@ void apply_alternate_stack(Carrier& carrier, const Thread& thread);
 int direct_at(Thread& thread, int signal);
 
 // Ends a blocking system call that the thread may be in, so that it looks at its cancellation: libc's own signal for
-// that, whose handler looks at the block that it finds loaded and does nothing when that thread is not asked to end.
+// that, with a handler of ours, which does nothing when the thread that it finds is not asked to end.
 void interrupt_region(Thread& thread);
 
 // The child of a fork has no recorded signals.

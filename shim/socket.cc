@@ -46,7 +46,8 @@ bool connection_waits(int fd) {
 // A listener of our own has O_NONBLOCK behind the program's back; on any other we wait for readiness, then accept in a
 // blocking region, because another process may be faster.
 long try_accept(int fd, OpenFile& file, sockaddr* address, socklen_t* size, int flags) {
-  if (open_files::inject_nonblocking(fd, file)) return kernel::invoke(SYS_accept4, fd, address, size, flags);
+  // A UNIX listener that was shut down refuses a blocking accept only: non-blocking ones see EAGAIN for ever.
+  if (!file.local && open_files::inject_nonblocking(fd, file)) return kernel::invoke(SYS_accept4, fd, address, size, flags);
   if (!connection_waits(fd)) return -EAGAIN;
   return in_region([&] { return kernel::invoke(SYS_accept4, fd, address, size, flags); });
 }

@@ -30,15 +30,15 @@ void mark_after_read(int fd, const OpenFile& file, long result, size_t size, boo
   set_mark(fd, Direction::in);
 }
 
-template <class Try>
-long receive_once(int fd, OpenFile& file, size_t size, int flags, Try attempt) {
+template <class Size, class Try>
+long receive_once(int fd, OpenFile& file, Size size, int flags, Try attempt) {
   bool plain = (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC)) == 0;
   bool dont_wait = (flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)) != 0;  // the last two never wait
   if (file.own_low_water && !dont_wait) return in_region([&] { return attempt(0); });
   BlockingCall call{fd, file, Direction::in, dont_wait, file.receive_timeout, false};
   call.wait_first = !dont_wait && nothing_left(fd, file) && call.may_wait();
-  long result = call.run([&] { return attempt(MSG_DONTWAIT); });
-  if (result != -EAGAIN) mark_after_read(fd, file, result, size, plain);
+  long result = call.run([&] { return attempt(MSG_DONTWAIT); }, [&] { return attempt(0); });
+  if (result != -EAGAIN) mark_after_read(fd, file, result, result > 0 ? size() : 0, plain);
   return result;
 }
 
@@ -166,7 +166,7 @@ long receive(int fd, void* data, size_t size, int flags, sockaddr* from, socklen
       return invoke(SYS_recvfrom, fd, static_cast<char*>(data) + done, size - done, flags | extra, from, from_size);
     };
     if (file == nullptr || !is_socket(*file)) return attempt(0);
-    return receive_once(fd, *file, size - done, flags, attempt);
+    return receive_once(fd, *file, [&] { return size - done; }, flags, attempt);
   };
   bool all = (flags & MSG_WAITALL) && !(flags & (MSG_DONTWAIT | MSG_PEEK)) && file != nullptr && file->stream;
   return all && size > 0 && !open_files::wants_nonblocking(fd, *file) ? receive_all(size, once) : once(0);
@@ -175,25 +175,23 @@ long receive(int fd, void* data, size_t size, int flags, sockaddr* from, socklen
 long receive(int fd, msghdr* message, int flags) {
   OpenFile* file = open_files::of(fd);
   if (file == nullptr || !is_socket(*file)) return invoke(SYS_recvmsg, fd, message, flags);
-  size_t size = message != nullptr && valid(message->msg_iov, (long)message->msg_iovlen)
-                    ? total(message->msg_iov, message->msg_iovlen)
-                    : 0;
-  auto once = [&](msghdr* into, size_t wanted) {
-    return receive_once(fd, *file, wanted, flags,
+  auto once = [&](msghdr* into) {
+    return receive_once(fd, *file, [&] { return total(into->msg_iov, into->msg_iovlen); }, flags,
                         [&](int extra) { return invoke(SYS_recvmsg, fd, into, flags | extra); });
   };
-  bool all = (flags & MSG_WAITALL) && !(flags & (MSG_DONTWAIT | MSG_PEEK)) && file->stream && size > 0 &&
+  long first = once(message);  // the kernel has the first look at the message: a bad pointer is its to refuse
+  bool all = (flags & MSG_WAITALL) && !(flags & (MSG_DONTWAIT | MSG_PEEK)) && file->stream &&
              !open_files::wants_nonblocking(fd, *file);
-  if (!all) return once(message, size);
-  return receive_all(size, [&](size_t done) {
-    if (done == 0) return once(message, size);
-    return with_rest(message->msg_iov, message->msg_iovlen, done, [&](const iovec* parts, size_t count) {
+  if (first <= 0 || !all) return first;
+  size_t size = total(message->msg_iov, message->msg_iovlen);
+  return first_and_rest(first, receive_all(size - first, [&](size_t done) {
+    return with_rest(message->msg_iov, message->msg_iovlen, first + done, [&](const iovec* parts, size_t count) {
       msghdr rest = {};
       rest.msg_iov = const_cast<iovec*>(parts);
       rest.msg_iovlen = count;
-      return once(&rest, size - done);
+      return once(&rest);
     });
-  });
+  }));
 }
 
 long send(int fd, const void* data, size_t size, int flags, const sockaddr* to, socklen_t to_size) {

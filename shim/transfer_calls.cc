@@ -77,7 +77,7 @@ namespace {
 
 // SCM_RIGHTS gives the description to whoever receives it.
 void share_passed_descriptors(const msghdr* message) {
-  if (message == nullptr || message->msg_control == nullptr) return;
+  if (message->msg_control == nullptr) return;
   for (cmsghdr* each = CMSG_FIRSTHDR(message); each != nullptr;
        each = CMSG_NXTHDR(const_cast<msghdr*>(message), each)) {
     if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
@@ -91,10 +91,15 @@ void share_passed_descriptors(const msghdr* message) {
 
 // sendmsg(2).
 INTERPOSED ssize_t sendmsg(int fd, const msghdr* message, int flags) {
-  share_passed_descriptors(message);
-  if (!lifecycle::on_green()) return real::sendmsg(fd, message, flags);
-  cancellation::test();
-  return answer(transfer::send(fd, message, flags));
+  ssize_t result;
+  if (lifecycle::on_green()) {
+    cancellation::test();
+    result = answer(transfer::send(fd, message, flags));
+  } else {
+    result = real::sendmsg(fd, message, flags);
+  }
+  if (result >= 0) share_passed_descriptors(message);
+  return result;
 }
 
 // The fortified twins: libc checks the size, we wait.
@@ -157,10 +162,16 @@ INTERPOSED int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, ti
 
 // sendmmsg(2).
 INTERPOSED int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
-  for (unsigned i = 0; messages != nullptr && i < count; ++i) share_passed_descriptors(&messages[i].msg_hdr);
-  if (!lifecycle::on_green()) return real::sendmmsg(fd, messages, count, flags);
-  cancellation::test();
-  return many_messages(messages, count, [&](msghdr& message, unsigned) { return transfer::send(fd, &message, flags); });
+  int sent;
+  if (lifecycle::on_green()) {
+    cancellation::test();
+    sent = many_messages(messages, count,
+                         [&](msghdr& message, unsigned) { return transfer::send(fd, &message, flags); });
+  } else {
+    sent = real::sendmmsg(fd, messages, count, flags);
+  }
+  for (int i = 0; i < sent; ++i) share_passed_descriptors(&messages[i].msg_hdr);
+  return sent;
 }
 INTERPOSED int __sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
   return sendmmsg(fd, messages, count, flags);
