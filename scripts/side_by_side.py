@@ -20,10 +20,13 @@ import threading
 
 @dataclasses.dataclass
 class Peak:
-    """The most that was seen of a process: its OS threads and its memory in KiB."""
+    """The most that was seen of a process: its OS threads, and in KiB its memory, its page tables, and the kernel's
+    stacks of all OS threads that came since."""
     threads: int = 0
     resident: int = 0
     proportional: int = 0
+    page_tables: int = 0
+    kernel_stacks: int = 0
 
 
 class Watch(threading.Thread):
@@ -32,6 +35,7 @@ class Watch(threading.Thread):
     def __init__(self, pid):
         super().__init__()
         self.folder = pathlib.Path(f"/proc/{pid}")
+        self.kernel_stacks_before = kernel_stacks()
         self.peak = Peak()
         self.over = threading.Event()
         self.start()
@@ -44,9 +48,9 @@ class Watch(threading.Thread):
     def look(self):
         status = figures(self.folder / "status")
         memory = figures(self.folder / "smaps_rollup")
-        self.peak.threads = max(self.peak.threads, status.get("Threads", 0))
-        self.peak.resident = max(self.peak.resident, status.get("VmRSS", 0))
-        self.peak.proportional = max(self.peak.proportional, memory.get("Pss", 0))
+        seen = Peak(status.get("Threads", 0), status.get("VmRSS", 0), memory.get("Pss", 0), status.get("VmPTE", 0),
+                    kernel_stacks() - self.kernel_stacks_before)
+        self.peak = Peak(*map(max, dataclasses.astuple(self.peak), dataclasses.astuple(seen)))
 
     def stop(self):
         self.over.set()
@@ -58,6 +62,10 @@ def figures(file):
     """The `Name: number …` lines of a file in /proc."""
     pairs = (line.split() for line in file.read_text().splitlines())
     return {pair[0].rstrip(":"): int(pair[1]) for pair in pairs if len(pair) > 1 and pair[1].isdigit()}
+
+
+def kernel_stacks():
+    return figures(pathlib.Path("/proc/meminfo"))["KernelStack"]
 
 
 @contextlib.contextmanager
@@ -116,6 +124,8 @@ def print_table(runs):
     row("OS threads, at most", lambda seen, peak: f"{peak.threads:,}")
     row("resident memory", lambda seen, peak: f"{peak.resident / 1024:,.1f} MiB")
     row("proportional memory", lambda seen, peak: f"{peak.proportional / 1024:,.1f} MiB")
+    row("page tables", lambda seen, peak: f"{peak.page_tables / 1024:,.1f} MiB")
+    row("kernel stacks", lambda seen, peak: f"{peak.kernel_stacks / 1024:,.1f} MiB")
     row("requests per second", lambda seen, peak: f"{seen['rps']:,.0f}")
     row("p50", lambda seen, peak: f"{seen['p50_ms']:,.1f} ms")
     row("p99", lambda seen, peak: f"{seen['p99_ms']:,.1f} ms")
