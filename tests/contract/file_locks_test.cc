@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <sys/file.h>
 
+#include <atomic>
 #include <functional>
 
 #include "attempt.h"
@@ -112,12 +113,12 @@ TEST_F(FileLock, LockfWaitsForAChild) {
 }
 
 TEST_F(FileLock, ManyThreadsTakeTurns) {
-  int inside = 0, most = 0;
+  std::atomic<int> inside = 0, most = 0;
   auto take_turns = [&] {
     Descriptor own = again();
     for (int i = 0; i < 50; ++i) {
       EXPECT_EQ(flock(own, LOCK_EX), 0);
-      most = std::max(most, ++inside);
+      most = std::max<int>(most, ++inside);
       --inside;
       EXPECT_EQ(flock(own, LOCK_UN), 0);
     }
