@@ -176,7 +176,7 @@ INTERPOSED int __sigtimedwait(const sigset_t* set, siginfo_t* info, const timesp
 INTERPOSED int sigsuspend(const sigset_t* mask) {
   if (!lifecycle::on_green()) return real::sigsuspend(mask);
   cancellation::test();
-  signals::TemporaryMask temporary(mask);
+  signals::TemporaryMask temporary(mask, signals::TemporaryMask::by_kernel);
   if (temporary.interrupted()) return (int)answer(-EINTR);
   return in_long_region([&] { return real::sigsuspend(mask); });
 }

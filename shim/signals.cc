@@ -44,18 +44,19 @@ void record(Thread& thread, int signal, const siginfo_t* info) {
 // See that a thread which has something recorded looks at it.
 void alert(Thread& thread, int signal) {
   Critical critical;
-  wake_thread(thread.green, Wakeup::interrupted);
+  if (!(thread.mask & bit(signal))) wake_thread(thread.green, Wakeup::interrupted);
+  // One that blocks it may be in sigwait, so the nudge is sent all the same.
   Carrier* carrier = thread.green.carrier.load(std::memory_order_seq_cst);
   if (carrier == nullptr) return;
   siginfo_t nudge = {};
   nudge.si_signo = signal;
-  nudge.si_code = SI_TKILL;
+  nudge.si_code = SI_QUEUE;  // the kernel refuses SI_TKILL for any thread but the caller
   nudge.si_value.sival_ptr = const_cast<char*>(&nudge_mark);
   kernel::invoke(SYS_rt_tgsigqueueinfo, kernel::invoke(SYS_getpid), carrier->kernel_tid, signal, &nudge);
 }
 
 bool is_nudge(const siginfo_t* info) {
-  return info->si_code == SI_TKILL && info->si_value.sival_ptr == &nudge_mark;
+  return info->si_code == SI_QUEUE && info->si_value.sival_ptr == &nudge_mark;
 }
 
 // Marks that a handler of the program runs on this thread, on the stack that it runs on.
@@ -229,11 +230,15 @@ void after_fork_in_child(Thread& survivor) {
   here.signals_recorded = false;
 }
 
-TemporaryMask::TemporaryMask(const sigset_t* mask) : active_(mask != nullptr) {
+TemporaryMask::TemporaryMask(const sigset_t* mask, Set set) : active_(mask != nullptr) {
   if (!active_) return;
   Thread& me = *this_thread();
   before_ = me.mask;
-  set_thread_mask(me, first_word(mask));
+  if (set == by_kernel) {
+    me.mask = first_word(mask) & ~libcs_own;
+  } else {
+    set_thread_mask(me, first_word(mask));
+  }
   if (me.pending.load(std::memory_order_seq_cst) & ~me.mask) {
     deliver_pending();
     interrupted_ = true;

@@ -32,8 +32,9 @@ void inherit_mask(Thread& thread, const pthread_attr_t* attributes);
 void thread_begins(Thread& thread);
 void thread_ends(Thread& thread);
 
-// Runs the handlers of what is recorded for the calling thread and not blocked. True when every handler that ran asked
-// for SA_RESTART, so that a call which signal(7) says is restarted goes on waiting.
+// Runs the handlers of what is recorded for the calling thread and not blocked. True when every handler that ran since
+// the thread last began to wait asked for SA_RESTART, so that a call which signal(7) says is restarted goes on waiting.
+// Some of them may have run before: the end of a Critical delivers too, on the way out of the wait.
 bool deliver_pending();
 
 // The calling thread blocks exactly these signals from here on.
@@ -52,10 +53,13 @@ void interrupt_region(Thread& thread);
 // The child of a fork has no recorded signals.
 void after_fork_in_child(Thread& survivor);
 
-// The mask of ppoll and its kin, for the time of one wait. A null mask changes nothing.
+// The mask of ppoll and its kin, for the time of one wait. A null mask changes nothing. A call that hands the mask to
+// the kernel itself (by_kernel) leaves the kernel's mask alone until then, so that nothing slips in before the wait:
+// what is directed at the thread meanwhile stays a blocked nudge, and ends the call when the kernel opens the mask.
 class TemporaryMask {
  public:
-  explicit TemporaryMask(const sigset_t* mask);
+  enum Set { now, by_kernel };
+  explicit TemporaryMask(const sigset_t* mask, Set set = now);
   ~TemporaryMask();
   // A signal that the new mask lets through was delivered at once.
   bool interrupted() const { return interrupted_; }

@@ -93,16 +93,16 @@ int accept_any(int fd, sockaddr* address, socklen_t* size, int flags) {
 
 // connect(2) on a socket that only we know: O_NONBLOCK for its duration. The second call gives the outcome.
 long connect_nonblocking(int fd, OpenFile& file, const sockaddr* address, socklen_t size) {
-  long result = kernel::invoke(SYS_connect, fd, address, size);
-  if (result != -EINPROGRESS) return result;
+  long first = kernel::invoke(SYS_connect, fd, address, size);
+  if (first != -EINPROGRESS && first != -EALREADY) return first;
   Deadline deadline = file.send_timeout != 0 ? Deadline::after(file.send_timeout) : Deadline::never();
   for (;;) {
     (void)begin_try(fd, Direction::out);
-    result = kernel::invoke(SYS_connect, fd, address, size);
+    long result = kernel::invoke(SYS_connect, fd, address, size);
     if (result == -EISCONN) return 0;
     if (result != -EALREADY && result != -EINPROGRESS) return result;
     long failed = wait_until_ready(fd, Direction::out, deadline);
-    if (failed == -EAGAIN) return -EINPROGRESS;
+    if (failed == -EAGAIN) return first;  // EALREADY if it was under way before
     if (failed != 0) return failed;
   }
 }
