@@ -2,10 +2,13 @@
 
 #include <sys/socket.h>
 
+#include <chrono>
+
 namespace {
 
 constexpr size_t longest_queue = 4 << 20;
-constexpr size_t cost_of_a_place = 64;            // Beside its bytes, so that small frames do not pile up for ever.
+constexpr size_t cost_of_a_place = 64;  // Beside its bytes, so that small frames do not pile up for ever.
+constexpr std::chrono::seconds patience_with_full_queue(2);
 constexpr timeval patience_in_sending = {10, 0};  // A client that takes nothing for so long is gone.
 
 }  // namespace
@@ -13,18 +16,19 @@ constexpr timeval patience_in_sending = {10, 0};  // A client that takes nothing
 Member::Member(int descriptor) : stream_(descriptor) { stream_.set_patience_in_sending(patience_in_sending); }
 
 void Member::say(const std::shared_ptr<const std::string>& frame) {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  auto has_room = [&] { return finished_ || queued_bytes_ + frame->size() <= longest_queue; };
+  if (!emptied_.wait_for(lock, patience_with_full_queue, has_room)) return drop();
   if (finished_) return;
-  if (queued_bytes_ + frame->size() > longest_queue) return drop();
   queued_bytes_ += frame->size() + cost_of_a_place;
   queue_.push_back(frame);
-  changed_.notify_one();
+  filled_.notify_one();
 }
 
 void Member::finish() {
   std::lock_guard lock(mutex_);
   finished_ = true;
-  changed_.notify_one();
+  filled_.notify_one();
 }
 
 void Member::send_queue() {
@@ -38,21 +42,23 @@ void Member::send_queue() {
 
 std::shared_ptr<const std::string> Member::next_frame() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return finished_ || !queue_.empty(); });
+  filled_.wait(lock, [this] { return finished_ || !queue_.empty(); });
   if (queue_.empty()) return nullptr;
   std::shared_ptr<const std::string> frame = std::move(queue_.front());
   queue_.pop_front();
   queued_bytes_ -= frame->size() + cost_of_a_place;
+  emptied_.notify_all();
   return frame;
 }
 
-// Ends both threads' waits. The mutex is held.
+// Ends every wait for this member. The mutex is held.
 void Member::drop() {
   finished_ = true;
   queue_.clear();
   queued_bytes_ = 0;
   stream_.shut_down(SHUT_RDWR);
-  changed_.notify_one();
+  filled_.notify_one();
+  emptied_.notify_all();
 }
 
 void Room::enter(const std::shared_ptr<Member>& member) {

@@ -1,7 +1,8 @@
 // Who is in the chat, and what is still to be sent to each.
 //
 // A member has two threads: one receives, one sends what is in his queue. So whoever says something only puts it into
-// queues, which never waits; a member who does not keep up fills his queue and is dropped, and nobody else notices.
+// queues, and goes on. A full queue holds him up until there is room, but for a moment only: a member who makes none is
+// dropped, once, and the others go on without him.
 #pragma once
 
 #include <condition_variable>
@@ -20,7 +21,7 @@ class Member {
   // For the thread that receives.
   Stream& stream() { return stream_; }
 
-  // Puts a frame into the queue; drops the member when it is full.
+  // Puts a frame into the queue; drops the member when it is full and stays full.
   void say(const std::shared_ptr<const std::string>& frame);
   void say(std::string frame) { say(std::make_shared<const std::string>(std::move(frame))); }
 
@@ -36,7 +37,7 @@ class Member {
 
   Stream stream_;
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable filled_, emptied_;
   std::deque<std::shared_ptr<const std::string>> queue_;  // These three are guarded by mutex_.
   size_t queued_bytes_ = 0;
   bool finished_ = false;

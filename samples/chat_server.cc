@@ -6,7 +6,7 @@
 // Then, in the console of a browser: s = new WebSocket("ws://127.0.0.1:PORT"); s.onmessage = m => console.log(m.data);
 // s.send("hello").
 //
-// What to watch: join with a client that never reads, and let the others talk: nobody waits for it.
+// What to watch: join with a client that never reads, and let the others talk: they wait for it once, for a moment.
 #include <sys/socket.h>
 
 #include <cstdio>

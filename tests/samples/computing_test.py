@@ -30,7 +30,7 @@ class Pipeline(sample.SampleTest):
         program = self.assert_sum(200000)
         if unblocked.under_unblock():
             found = program.statistics()
-            for kind in "condition", "semaphore", "join":
+            for kind in "condition", "semaphore":
                 self.assertGreater(found[f"parks_{kind}"], 0, kind)
 
     def test_wrong_arguments_are_refused(self):
