@@ -28,6 +28,7 @@ struct GreenThread {
   bool bound_for_life;                         // and that OS thread ends with it; owner
   uint32_t detections;                         // times in a row that the monitor found it outside any region
   uint32_t quiet_parks;                        // parks since; owner
+  uint32_t calls_without_wait;                 // see give_way(); owner
 };
 
 // Makes `green` runnable for the first time on `stack`, below `stack_top`. Its thread pointer and local are set.

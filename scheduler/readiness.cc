@@ -214,6 +214,14 @@ void descriptor_event(int fd, uint32_t generation, uint32_t events) {
   wake_waiting(*readiness, marks & (in | out), false);
 }
 
+void stir_descriptor(int fd) {
+  Readiness* readiness = table.existing(fd);
+  if (readiness == nullptr) return;
+  Held held(readiness->lock);
+  readiness->marks.fetch_or(in | out, std::memory_order_seq_cst);
+  for (Interest* each = readiness->first; each != nullptr; each = each->next) each->waiter->wake(Wakeup::ready);
+}
+
 void forget_registrations() {
   table.for_each([](int, Readiness& readiness) {
     readiness.lock.reset();

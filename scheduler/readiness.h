@@ -72,6 +72,10 @@ void open_descriptor(int fd, bool trusted);
 // description may live on under another number or in another process, so the registration is removed by hand.
 void close_descriptor(int fd, bool shared);
 
+// Something happened to the descriptor that the kernel may not report (shutdown(2) of the sending half): whoever waits
+// tries again.
+void stir_descriptor(int fd);
+
 // One event of the loop.
 void descriptor_event(int fd, uint32_t generation, uint32_t events);
 

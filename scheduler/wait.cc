@@ -107,6 +107,7 @@ Wakeup Waiter::wait(Deadline deadline) {
   if (host::reason_not_to_park(*green_, reason)) end_wait(*green_, epoch_, reason);  // [publish-then-recheck]
   if (phase_of(green_->wait_word.load(std::memory_order_acquire)) == armed) {
     here.carrier->statistics.parks[(int)kind_]++;
+    green_->calls_without_wait = 0;
     switch_out(Leaving::park);
   }
   TimerHeap* heap = __atomic_load_n(&timer_.heap, __ATOMIC_RELAXED);
@@ -140,6 +141,14 @@ void yield() {
     return;
   }
   switch_out(Leaving::yield);
+}
+
+void give_way() {
+  constexpr uint32_t calls_before_giving_way = 32;
+  GreenThread* green = here.green;
+  if (green == nullptr || ++green->calls_without_wait < calls_before_giving_way) return;
+  green->calls_without_wait = 0;
+  if (may_switch() && here.critical == 0) switch_out(Leaving::yield);
 }
 
 void finish_thread() {

@@ -87,6 +87,10 @@ bool is_waiting(const GreenThread& green);
 // Lets the others run. Suspends: the calling green thread, which stays runnable.
 void yield();
 
+// For calls that did not have to wait: lets the others run every so many of them, so that a thread whose descriptor is
+// always ready does not keep its processor. Suspends: the calling green thread, which stays runnable.
+void give_way();
+
 // The calling green thread ends; its stack is never returned to.
 [[noreturn]] void finish_thread();
 

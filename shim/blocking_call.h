@@ -95,6 +95,7 @@ struct BlockingCall {
 
   long succeeded(long result) {
     pass_on(fd, direction);  // [pass-on]
+    give_way();
     return result;
   }
 };

@@ -94,7 +94,10 @@ int accept_any(int fd, sockaddr* address, socklen_t* size, int flags) {
 // connect(2) on a socket that only we know: O_NONBLOCK for its duration. The second call gives the outcome.
 long connect_nonblocking(int fd, OpenFile& file, const sockaddr* address, socklen_t size) {
   long first = kernel::invoke(SYS_connect, fd, address, size);
-  if (first != -EINPROGRESS && first != -EALREADY) return first;
+  if (first != -EINPROGRESS && first != -EALREADY) {
+    give_way();
+    return first;
+  }
   Deadline deadline = file.send_timeout != 0 ? Deadline::after(file.send_timeout) : Deadline::never();
   for (;;) {
     (void)begin_try(fd, Direction::out);
@@ -121,6 +124,13 @@ long connect_waiting(int fd, const sockaddr* address, socklen_t size) {
 }
 
 }  // namespace
+
+// shutdown(2). Whoever waits on the descriptor asks again: a sender learns nothing from poll(2).
+INTERPOSED int shutdown(int fd, int how) noexcept {
+  int result = real::shutdown(fd, how);
+  if (result == 0) stir_descriptor(fd);
+  return result;
+}
 
 // accept(2). Waits, without holding the carrier, for a connection.
 INTERPOSED int accept(int fd, sockaddr* address, socklen_t* size) { return accept_any(fd, address, size, 0); }
