@@ -1,7 +1,8 @@
 // fork(2). The child has one green thread, whose tid is its pid, a fresh event loop and no stale registrations.
 //
 // libc finds the forking thread by the thread pointer and recycles the stacks of all others in the child, so around the
-// kernel's call the carrier's own block is loaded. Our handlers are registered first of all, in our constructor: the
+// kernel's call the carrier's own block is loaded, with the forking thread's libc variables in it: the child's malloc
+// keeps the arena of the thread that forked, and errno says why a fork failed. Our handlers are registered first of all, in our constructor: the
 // program's own therefore run on its thread's block, before ours and after ours.
 
 #include "shim/fork.h"
@@ -38,12 +39,14 @@ void enter_window() {
   if (green == nullptr) return;
   Carrier* carrier = here.carrier;
   carrier->forking = green;
+  glibc::swap_libc_variables(green->thread_pointer, carrier->thread_pointer);
   load_thread_pointer(carrier->thread_pointer);
 }
 
 void leave_window() {
   Carrier* carrier = here.carrier;
   if (here.green != nullptr || carrier == nullptr || carrier->forking == nullptr) return;
+  glibc::swap_libc_variables(carrier->thread_pointer, carrier->forking->thread_pointer);
   load_thread_pointer(carrier->forking->thread_pointer);
 }
 

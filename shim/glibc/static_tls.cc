@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <utility>
+
 #include "scheduler/check.h"
 #include "scheduler/lock.h"
 #include "scheduler/thread_pointer.h"
@@ -237,6 +239,14 @@ void unlist_block(BlockRecord& record) {
   Held held(blocks_lock);
   (record.previous ? record.previous->next : blocks) = record.next;
   if (record.next) record.next->previous = record.previous;
+}
+
+void swap_libc_variables(void* block, void* other) {
+  Library libc;
+  if (!describe(libc_library(), libc)) return;
+  char* ours = static_cast<char*>(block) - libc.place;
+  char* theirs = static_cast<char*>(other) - libc.place;
+  for (size_t i = 0; i < libc.size; i++) std::swap(ours[i], theirs[i]);
 }
 
 void keep_only_blocks(void* first, void* second) {

@@ -29,6 +29,10 @@ class StaticTlsWindow {
   StaticTlsWindow& operator=(const StaticTlsWindow&) = delete;
 };
 
+// Exchanges libc's own thread-local variables between two blocks: malloc's arena and cache, errno, the locale.
+// Suspends: never. Call from: a block that belongs to the same OS thread as both.
+void swap_libc_variables(void* block, void* other);
+
 // In the child of a fork only these blocks are left. Either may be null or a block of libc's own.
 void keep_only_blocks(void* first, void* second);
 

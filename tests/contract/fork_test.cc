@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -73,6 +74,19 @@ TEST(Fork, ChildHasOneThreadWhichIsTheOneThatForked) {
               return syscall(SYS_gettid) == getpid() ? 0 : 3;
             }),
             0);
+}
+
+TEST(Fork, ChildOfAThreadEndsWhenThatThreadEnds) {
+  pid_t child = -1;
+  std::thread forks([&] {
+    free(malloc(100));  // the thread has an arena of its own
+    child = fork();
+    if (child == 0) pthread_exit(nullptr);
+  });
+  forks.join();
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(Fork, ChildStartsWithOneOsThread) {
