@@ -23,9 +23,14 @@ class ChatServer(sample.SampleTest):
         await client.close(1000, "enough")
         return heard, client.close_code, client.close_reason
 
+    async def join(self, port):
+        """A client that hears whatever is said from now on: the server takes it in before it answers its ping."""
+        client = await websockets.connect(f"ws://127.0.0.1:{port}/", ping_interval=None, max_queue=None)
+        await asyncio.wait_for(await client.ping(b"in?"), unblocked.PATIENCE_SECONDS)
+        return client
+
     async def everybody(self, port):
-        clients = [await websockets.connect(f"ws://127.0.0.1:{port}/", ping_interval=None, max_queue=None)
-                   for _ in range(CLIENTS)]
+        clients = [await self.join(port) for _ in range(CLIENTS)]
         talks = (self.talk(client, index) for index, client in enumerate(clients))
         return await asyncio.wait_for(asyncio.gather(*talks), unblocked.PATIENCE_SECONDS)
 
