@@ -79,7 +79,7 @@ TEST(Fork, ChildHasOneThreadWhichIsTheOneThatForked) {
 TEST(Fork, ChildOfAThreadEndsWhenThatThreadEnds) {
   pid_t child = -1;
   std::thread forks([&] {
-    free(malloc(100));  // the thread has an arena of its own
+    free(realpath("/", nullptr));  // the thread has an arena of its own
     child = fork();
     if (child == 0) pthread_exit(nullptr);
   });
