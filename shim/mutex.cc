@@ -6,6 +6,7 @@
 #include "shim/mutex.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #include "scheduler/parking_lot.h"
 #include "shim/blocking_call.h"
@@ -20,6 +21,24 @@ constexpr int type_mask = 3, process_shared = 128;
 
 bool is_shared(const pthread_mutex_t* mutex) { return (mutex->__data.__kind & process_shared) != 0; }
 
+// The owner died, and whoever took it next unlocked without repairing it. glibc's trylock then says so once and keeps
+// the lock word for ever; so it is busy for everybody after that, and whoever is parked must be told.
+bool is_unrecoverable(const pthread_mutex_t* mutex) {
+  constexpr int robust = 16, nobody_for_ever = INT_MAX - 1;
+  return (mutex->__data.__kind & robust) != 0 && mutex->__data.__owner == nobody_for_ever;
+}
+
+// The real trylock, with the answer for a mutex that is not recoverable.
+int attempt(pthread_mutex_t* mutex) {
+  if (__builtin_expect(is_unrecoverable(mutex), 0)) return ENOTRECOVERABLE;
+  return real::pthread_mutex_trylock(mutex);
+}
+
+int tell_all(const pthread_mutex_t* mutex) {
+  parking_lot::unpark(mutex, INT_MAX);
+  return ENOTRECOVERABLE;
+}
+
 // libc compares the owner with the tid in the caller's thread block, which for a green thread is our number.
 bool relocks(const pthread_mutex_t* mutex) {
   return (mutex->__data.__kind & type_mask) == PTHREAD_MUTEX_ERRORCHECK_NP && mutex->__data.__owner == gettid();
@@ -28,18 +47,19 @@ bool relocks(const pthread_mutex_t* mutex) {
 }  // namespace
 
 int lock(pthread_mutex_t* mutex, Deadline deadline) {
-  int error = real::pthread_mutex_trylock(mutex);
+  int error = attempt(mutex);
   if (__builtin_expect(error != EBUSY, 1)) return error;
   if (relocks(mutex)) return EDEADLK;
   if (is_shared(mutex)) return in_region([&] { return real::pthread_mutex_lock(mutex); });
   for (;;) {
     Parking parking = parking_lot::park(mutex, WaitKind::mutex, deadline, [&] {
-      error = real::pthread_mutex_trylock(mutex);
+      error = attempt(mutex);
       return error == EBUSY ? Recheck::park : Recheck::leave;
     });
     if (parking == Parking::not_needed) return error;
     if (parking == Parking::interrupted) signals::deliver_pending();
-    error = real::pthread_mutex_trylock(mutex);
+    error = attempt(mutex);
+    if (error == ENOTRECOVERABLE) return tell_all(mutex);
     if (error != EBUSY) return error;
     if (parking == Parking::timed_out) return ETIMEDOUT;
   }
@@ -73,7 +93,7 @@ INTERPOSED int __pthread_mutex_unlock(pthread_mutex_t* mutex) { return pthread_m
 INTERPOSED int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock, const timespec* until) {
   if (!lifecycle::active()) return real::pthread_mutex_clocklock(mutex, clock, until);
   if (!is_waiting_clock(clock)) return EINVAL;
-  int error = real::pthread_mutex_trylock(mutex);
+  int error = mutex::attempt(mutex);
   if (error != EBUSY) return error;
   if (mutex->__data.__kind & 128) {
     return in_region([&] { return real::pthread_mutex_clocklock(mutex, clock, until); });

@@ -1,20 +1,14 @@
 #pragma once
-// pthread_once(3), in C because its initialiser may be left by an exception or by cancellation: the cleanup needs C's
-// unwinding, and the library has no C++ run time. The parts that wait are in once.cc.
+// pthread_once(3)'s initialiser may be left by an exception, by pthread_exit or by cancellation, all of which unwind
+// the stack. The library has no C++ run time that could catch them, so the frame that calls the initialiser names a
+// personality routine of ours, which the unwinder asks on its way through.
 
-#ifdef __cplusplus
 extern "C" {
-#endif
 
-// Claims the control word for the caller: 1. Waits until it is done: 0.
-__attribute__((visibility("hidden"))) int unblock_once_begin_(int* control);
-// The initialiser has returned.
-__attribute__((visibility("hidden"))) void unblock_once_done_(int* control);
-// The initialiser was left: the next caller runs it again.
-__attribute__((visibility("hidden"))) void unblock_once_left_(int* control);
-// All of it.
-__attribute__((visibility("hidden"))) int unblock_once_run_(int* control, void (*initialise)(void));
+// Calls initialise() from a frame whose personality is the routine below (once_call.S).
+__attribute__((visibility("hidden"))) void unblock_once_call_(void (*initialise)());
 
-#ifdef __cplusplus
+// Asked by the unwinder when that frame is left: the innermost initialiser of the calling thread is given up.
+__attribute__((visibility("hidden"))) int unblock_once_personality_(int version, int actions, unsigned long language,
+                                                                    void* exception, void* context);
 }
-#endif

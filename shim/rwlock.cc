@@ -39,12 +39,12 @@ int wait_for(pthread_rwlock_t* lock, Wish wish, Try attempt, Deadline deadline) 
   }
 }
 
-// The forms with a deadline look at it only when they must wait.
+// The forms with a deadline look at it first, as glibc's do.
 int acquire(pthread_rwlock_t* lock, Wish wish, clockid_t clock, const timespec* until) {
+  if (until != nullptr && (!is_waiting_clock(clock) || !is_valid(*until))) return EINVAL;
   Try attempt = wish == reader ? (Try)real::pthread_rwlock_tryrdlock : (Try)real::pthread_rwlock_trywrlock;
   int error = attempt(lock);
   if (error != EBUSY) return error;
-  if (until != nullptr && (!is_waiting_clock(clock) || !is_valid(*until))) return EINVAL;
   if (relocks(lock)) return EDEADLK;
   return wait_for(lock, wish, attempt, until != nullptr ? deadline_of(clock, *until) : Deadline::never());
 }
