@@ -95,7 +95,7 @@ INTERPOSED int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock, 
   if (!is_waiting_clock(clock)) return EINVAL;
   int error = mutex::attempt(mutex);
   if (error != EBUSY) return error;
-  if (mutex->__data.__kind & 128) {
+  if (mutex::is_shared(mutex)) {
     return in_region([&] { return real::pthread_mutex_clocklock(mutex, clock, until); });
   }
   if (!is_valid(*until)) return EINVAL;
@@ -109,19 +109,20 @@ INTERPOSED int pthread_mutex_timedlock(pthread_mutex_t* mutex, const timespec* u
 }
 
 // pthread_mutex_init(3). Priority inheritance and protection of a private mutex are taken off: the kernel would look
-// for an owner that it does not know.
+// for an owner that it does not know. And libc marks every robust one as process-shared, because the kernel wakes its
+// waiters as if it were; a private one loses that mark, which libc itself does not read, so that its waiters can park.
 INTERPOSED int pthread_mutex_init(pthread_mutex_t* mutex, const pthread_mutexattr_t* attributes) {
-  int shared = PTHREAD_PROCESS_PRIVATE, protocol = PTHREAD_PRIO_NONE;
-  if (attributes != nullptr) {
-    pthread_mutexattr_getpshared(attributes, &shared);
-    pthread_mutexattr_getprotocol(attributes, &protocol);
-  }
-  if (shared != PTHREAD_PROCESS_PRIVATE || protocol == PTHREAD_PRIO_NONE || lifecycle::native_reason() != nullptr) {
+  if (attributes == nullptr || lifecycle::native_reason() != nullptr) {
     return real::pthread_mutex_init(mutex, attributes);
   }
+  int shared = PTHREAD_PROCESS_PRIVATE;
+  pthread_mutexattr_getpshared(attributes, &shared);
+  if (shared != PTHREAD_PROCESS_PRIVATE) return real::pthread_mutex_init(mutex, attributes);
   pthread_mutexattr_t plain = *attributes;
   pthread_mutexattr_setprotocol(&plain, PTHREAD_PRIO_NONE);
-  return real::pthread_mutex_init(mutex, &plain);
+  int error = real::pthread_mutex_init(mutex, &plain);
+  if (error == 0) mutex->__data.__kind &= ~mutex::process_shared;
+  return error;
 }
 INTERPOSED int __pthread_mutex_init(pthread_mutex_t* mutex, const pthread_mutexattr_t* attributes) {
   return pthread_mutex_init(mutex, attributes);
