@@ -50,6 +50,7 @@ struct Processor {
   uint64_t turn_began;       // owner: time-stamp counter
   uint64_t polled;           // owner: time-stamp counter
   uint64_t seen_picks;       // monitor
+  int64_t seen_cpu_time;     // monitor: its owner's at the last look
   Processor* next_idle;      // guarded(idle lock)
 };
 

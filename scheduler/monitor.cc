@@ -1,5 +1,8 @@
 #include "scheduler/monitor.h"
 
+#include <fcntl.h>
+#include <string.h>
+
 #include "scheduler/scheduler.h"
 
 namespace unblock::monitor {
@@ -23,6 +26,33 @@ void count_detection(Carrier& carrier) {
   if (++hog->detections >= detections_before_binding) hog->bound.store(true, std::memory_order_relaxed);
 }
 
+// CPU time of an OS thread of this process, in nanoseconds.
+int64_t cpu_time(int kernel_tid) {
+  constexpr int per_thread_schedule_clock = 6;  // clock_getcpuclockid's encoding, see CLOCK_THREAD_CPUTIME_ID
+  timespec time = {};
+  kernel::invoke(SYS_clock_gettime, ~kernel_tid << 3 | per_thread_schedule_clock, &time);
+  return kernel::nanoseconds(time);
+}
+
+// Is the OS thread runnable, as far as /proc tells? False where there is none.
+bool is_runnable(int kernel_tid) {
+  char path[64] = "/proc/self/task/", digits[24], text[512];
+  strcat(strcat(path, kernel::decimal(digits, kernel_tid)), "/stat");
+  long file = kernel::invoke(SYS_open, path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  long size = kernel::invoke(SYS_read, file, text, sizeof text - 1);
+  kernel::invoke(SYS_close, file);
+  text[size > 0 ? size : 0] = 0;
+  const char* name_end = strrchr(text, ')');
+  return name_end != nullptr && name_end[1] == ' ' && name_end[2] == 'R';
+}
+
+// Has the carrier kept its thread by computing or by blocking in the kernel? One that is merely waiting for a CPU
+// gains nothing from a hand-off: there would be one more to wait.
+bool keeps_its_processor(Processor& processor, Carrier& owner, int64_t cpu_time_now) {
+  return cpu_time_now - processor.seen_cpu_time >= tick_nanoseconds / 2 || !is_runnable(owner.kernel_tid);
+}
+
 // True when somebody ran since the last look.
 bool look_at(Processor& processor) {
   Carrier* owner;
@@ -37,8 +67,11 @@ bool look_at(Processor& processor) {
       return moved;
     }
   }
-  if (picks == processor.seen_picks && scheduler::hand_off(processor, *owner, picks)) count_detection(*owner);
+  int64_t cpu_time_now = cpu_time(owner->kernel_tid);
+  bool stuck = picks == processor.seen_picks && keeps_its_processor(processor, *owner, cpu_time_now);
+  if (stuck && scheduler::hand_off(processor, *owner, picks)) count_detection(*owner);
   processor.seen_picks = picks;
+  processor.seen_cpu_time = cpu_time_now;
   return true;
 }
 
