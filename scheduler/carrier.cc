@@ -15,6 +15,16 @@ constexpr uint64_t poll_after = 250'000;
 constexpr uint64_t help_after = 1'500'000;
 constexpr uint32_t picks_before_poll = 64;
 
+// The next thread's saved frame and its record are cold by now, each on a page of its own; the thread before it takes
+// microseconds, time enough to fetch them.
+void prefetch(const GreenThread& next) {
+  constexpr int lines_of_a_parked_frame = 12;
+  auto frame = static_cast<const char*>(next.context);
+  for (int line = 0; line < lines_of_a_parked_frame; ++line) __builtin_prefetch(frame + line * 64, 1);
+  __builtin_prefetch(next.local, 1);
+  __builtin_prefetch(next.next);
+}
+
 enum class Taken { thread, empty, time_to_poll, lost };
 
 // Step 1 of the carrier's protocol.
@@ -36,6 +46,7 @@ Taken take(Processor& processor, Carrier& carrier, GreenThread*& thread) {
       processor.turn_began = now;
     }
     thread = processor.queue.pop_front();
+    if (!processor.queue.empty()) prefetch(*thread->next);
     --processor.left_in_turn;
     ++processor.picks_since_poll;
     processor.length.store(processor.queue.length(), std::memory_order_relaxed);

@@ -9,7 +9,7 @@ namespace unblock::monitor {
 namespace {
 
 // Idle looks in a row before it stops ticking.
-constexpr int idle_looks_before_sleep = 4;
+constexpr int idle_looks_before_sleep = 1;
 // A thread found this often, with few waits between, gets an OS thread of its own.
 constexpr uint32_t detections_before_binding = 16;
 

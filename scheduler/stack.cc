@@ -24,7 +24,7 @@ struct StackClass {
 namespace {
 
 constexpr size_t page_size = 4096;
-constexpr size_t warm_limit = 64;
+constexpr size_t warm_limit = 1024;  // some 12 MiB when all of them are warm
 constexpr size_t most_stacks_in_a_slab = 64;
 constexpr size_t most_bytes_in_a_slab = size_t{1} << 30;
 

@@ -68,6 +68,11 @@ struct BlockingCall {
   template <class Try, class Blocking>
   long run(Try attempt, Blocking blocking) {
     if (!wait_first) {
+      if (direction == Direction::out) {  // marks matter only to who is about to wait, and that is rare here
+        long result = attempt();
+        if (result != -EAGAIN) return succeeded(result);
+        if (!may_wait()) return result;
+      }
       uint8_t marks = begin_try(fd, direction);
       long result = attempt();
       if (result != -EAGAIN) return succeeded(result);

@@ -204,7 +204,6 @@ long send(int fd, const void* data, size_t size, int flags, const sockaddr* to, 
       return invoke(SYS_sendto, fd, static_cast<const char*>(data) + done, size - done, flags | MSG_DONTWAIT, to,
                     to_size);
     });
-    set_mark(fd, Direction::out);
     return result;
   };
   if (!file->stream || size == 0 || dont_wait) return once(0);
@@ -220,7 +219,6 @@ long send(int fd, const msghdr* message, int flags) {
   auto once = [&](const msghdr* from) {
     BlockingCall call{fd, *file, Direction::out, dont_wait, file->send_timeout, false};
     long result = call.run([&] { return invoke(SYS_sendmsg, fd, from, flags | MSG_DONTWAIT); });
-    set_mark(fd, Direction::out);
     return result;
   };
   long first = once(message);
