@@ -85,6 +85,21 @@ void run_handler(int signal, siginfo_t* info, void* context) {
   errno = saved_errno;
 }
 
+// Signals that found a scheduler with a lock in its hand; they are routed when it has let go.
+std::atomic<Mask> unrouted;
+
+// What every thread blocks, for the mask under which a carrier waits. Kept without looking at all threads: a thread
+// that blocks less takes bits away at once; one that blocks more, or ends, may give bits back, and only then the
+// threads are looked through again.
+std::atomic<Mask> blocked_by_all{~Mask{0}};
+std::atomic<bool> may_block_more{false};
+
+void note_mask(Mask mask) { blocked_by_all.fetch_and(mask, std::memory_order_seq_cst); }
+
+void note_end_of_mask(Mask mask) {
+  if (mask != blocked_by_all.load(std::memory_order_seq_cst)) may_block_more.store(true, std::memory_order_seq_cst);
+}
+
 // A signal that found a scheduler: for main if it does not block it, otherwise for anyone who does not.
 void route(int signal, const siginfo_t* info) {
   Thread* chosen = nullptr;
@@ -101,6 +116,15 @@ void route(int signal, const siginfo_t* info) {
 }
 
 }  // namespace
+
+void route_recorded() {
+  unsigned long due = unrouted.exchange(0, std::memory_order_seq_cst);
+  for (; due != 0; due &= due - 1) {
+    int signal = __builtin_ctzl(due) + 1;
+    siginfo_t info = infos[signal];
+    route(signal, &info);
+  }
+}
 
 int direct_at(Thread& thread, int signal) {
   if (signal < 0 || signal > 64 || signal == 32 || signal == 33) return EINVAL;
@@ -131,7 +155,13 @@ void arrive(int signal, siginfo_t* info, void* context) {
   if (here.green == nullptr) {
     if (here.carrier == nullptr) {
       call_action(signal, info, context);
-    } else if (!is_nudge(info)) {
+    } else if (is_nudge(info)) {
+      // Its thread has left this carrier and looks when it resumes.
+    } else if (here.critical != 0) {
+      infos[signal] = *info;
+      unrouted.fetch_or(bit(signal), std::memory_order_seq_cst);
+      here.signals_recorded = true;
+    } else {
       route(signal, info);
     }
   } else if (here.critical != 0) {
@@ -141,6 +171,8 @@ void arrive(int signal, siginfo_t* info, void* context) {
     wake_thread(me.green, Wakeup::interrupted);
   } else if (is_nudge(info)) {
     deliver_pending();
+  } else if (this_thread()->is_ending) {
+    route(signal, info);
   } else {
     run_handler(signal, info, context);
   }
@@ -169,6 +201,8 @@ bool deliver_pending() {
 void set_thread_mask(Thread& me, Mask mask) {
   mask &= ~libcs_own;
   if (me.mask == mask) return;
+  note_mask(mask);
+  note_end_of_mask(me.mask);
   me.mask = mask;
   Critical critical;
   set_kernel_mask(*here.carrier, mask);
@@ -190,6 +224,7 @@ void begin(Thread& main) {
   Mask mask = 0;
   kernel::invoke(SYS_rt_sigprocmask, SIG_SETMASK, nullptr, &mask, sizeof mask);
   main.mask = mask & ~libcs_own;
+  note_mask(main.mask);
   here.carrier->kernel_mask = main.mask;
   here.carrier->kernel_mask_known = true;
   stack_t stack = {};
@@ -209,13 +244,17 @@ void inherit_mask(Thread& thread, const pthread_attr_t* attributes) {
   } else {
     kernel::invoke(SYS_rt_sigprocmask, SIG_SETMASK, nullptr, &thread.mask, sizeof thread.mask);
   }
+  note_mask(thread.mask);
 }
 
 void thread_begins(Thread&) {}
 
-void thread_ends(Thread& thread) {
-  // Nothing may be delivered to it any more; libc blocks everything at this point too.
-  set_thread_mask(thread, ~Mask{0});
+void thread_ends(Thread& thread, bool unwound) {
+  // Nothing may be delivered to it any more. The kernel is not told: what comes meanwhile goes to another thread.
+  note_end_of_mask(thread.mask);
+  if (unwound) here.carrier->kernel_mask_known = false;  // out of a handler, perhaps, whose signal is still blocked
+  thread.is_ending = true;
+  thread.mask = ~Mask{0};
 }
 
 void interrupt_region(Thread& thread) {
@@ -227,6 +266,8 @@ void interrupt_region(Thread& thread) {
 
 void after_fork_in_child(Thread& survivor) {
   survivor.pending.store(0, std::memory_order_relaxed);
+  unrouted.store(0, std::memory_order_relaxed);
+  blocked_by_all.store(survivor.mask, std::memory_order_relaxed);
   here.signals_recorded = false;
 }
 
@@ -265,12 +306,13 @@ void before_resume(Carrier& carrier, GreenThread& green) {
 // Before a carrier waits for events it lets through every signal that some thread does not block: the handler finds
 // the scheduler and records the signal for that thread.
 unsigned long mask_for_waiting() {
-  unsigned long blocked_by_all = ~0ul;
-  if (Thread* main = first_thread(); main != nullptr && is_alive(*main)) blocked_by_all = main->mask;
-  if (blocked_by_all != 0) {
-    threads.for_each([&](Thread& each) { blocked_by_all &= is_alive(each) ? each.mask : ~0ul; });
+  if (signals::may_block_more.exchange(false, std::memory_order_seq_cst)) {
+    unsigned long all = ~0ul;
+    signals::blocked_by_all.store(all, std::memory_order_seq_cst);  // whoever blocks less meanwhile takes its bits away
+    threads.for_each([&](Thread& each) { all &= is_alive(each) ? each.mask : ~0ul; });
+    signals::note_mask(all);
   }
-  return blocked_by_all & ~signals::libcs_own;
+  return signals::blocked_by_all.load(std::memory_order_seq_cst) & ~signals::libcs_own;
 }
 
 bool reason_not_to_park(GreenThread& green, Wakeup& reason) {
@@ -296,8 +338,8 @@ bool is_inside_handler(void* handler_frame) {
 }
 
 void deliver_recorded_signals() {
-  if (here.green == nullptr) return;  // a scheduler: what is recorded belongs to threads
   here.signals_recorded = false;
+  if (here.green == nullptr) return signals::route_recorded();
   signals::deliver_pending();
 }
 

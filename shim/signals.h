@@ -30,7 +30,7 @@ void begin(Thread& main);
 // A new thread has the mask of its creator, or the one in its attributes.
 void inherit_mask(Thread& thread, const pthread_attr_t* attributes);
 void thread_begins(Thread& thread);
-void thread_ends(Thread& thread);
+void thread_ends(Thread& thread, bool unwound);
 
 // Runs the handlers of what is recorded for the calling thread and not blocked. True when every handler that ran since
 // the thread last began to wait asked for SA_RESTART, so that a call which signal(7) says is restarted goes on waiting.
@@ -42,6 +42,9 @@ void set_thread_mask(Thread& me, unsigned long mask);
 
 // Tells the kernel the alternate stack of the thread that the carrier runs.
 void apply_alternate_stack(Carrier& carrier, const Thread& thread);
+
+// Gives the signals that a scheduler has recorded to threads.
+void route_recorded();
 
 // Directs a signal at a green thread: 0 or an error number.
 int direct_at(Thread& thread, int signal);

@@ -86,7 +86,7 @@ void thread_main() {
   bool exited = false;
   void* result = glibc::run(me.start, me.argument, &exited);
   if (!exited) me.result = result;
-  end_this_thread();
+  end_this_thread(exited);
 }
 
 void reset(Thread& thread) {
@@ -206,11 +206,11 @@ int create_c11_thread(pthread_t* handle, void* (*run)(void*), void* start, void*
   return create(handle, nullptr, {run, nullptr, start, argument});
 }
 
-void end_this_thread() {
+void end_this_thread(bool unwound) {
   Thread& me = *this_thread();
   glibc::end_thread();
   glibc::release_robust_mutexes([](void* word, void*) { parking_lot::unpark(word, INT32_MAX); }, nullptr);
-  signals::thread_ends(me);
+  signals::thread_ends(me, unwound);
   sample_memory(me);
   if (alive.fetch_sub(1) == 1) real::exit(0);
   finish_thread();
@@ -314,7 +314,7 @@ INTERPOSED void pthread_exit(void* result) {
   if (!lifecycle::on_green()) real::pthread_exit(result);
   Thread& me = *this_thread();
   me.result = result;
-  if (me.is_main) glibc::catch_exit_of_main(end_this_thread);
+  if (me.is_main) glibc::catch_exit_of_main([] { end_this_thread(true); });
   real::pthread_exit(result);
   __builtin_unreachable();
 }

@@ -34,6 +34,7 @@ struct Thread {
   // Signals; see signals.h. Bit n-1 stands for signal n.
   unsigned long mask;                  // owner: what the program has blocked
   std::atomic<unsigned long> pending;  // directed at this thread, not yet delivered
+  bool is_ending;                      // owner: its destructors have run; nothing is delivered to it
   bool must_not_restart;               // owner: a handler without SA_RESTART ran while it waited
   stack_t alternate_stack;             // owner
 };
@@ -55,8 +56,9 @@ Thread* first_thread();
 // thrd_create(3): run(null) finds what to do in its own record. 0 or an error number.
 int create_c11_thread(pthread_t* handle, void* (*run)(void*), void* start, void* argument);
 
-// The end of every green thread, main's included: destructors, then never back.
-[[noreturn]] void end_this_thread();
+// The end of every green thread, main's included: destructors, then never back. `unwound`: by pthread_exit or a
+// cancellation, perhaps from inside a signal handler.
+[[noreturn]] void end_this_thread(bool unwound);
 
 // Makes the calling OS thread, the first of the process, the first green thread's record.
 Thread* adopt_first_thread();
