@@ -61,12 +61,12 @@ bool ensure_registered(int fd, Readiness& readiness) {
 
 // Ends the wait of every poller, and of the first transfer that is still waiting, in these directions.
 void wake_waiting(Readiness& readiness, uint8_t directions, bool transfers_only) {
+  uint8_t for_transfers = directions;  // those in which no transfer has been woken yet [pass-on]
   for (Interest* each = readiness.first; each != nullptr; each = each->next) {
-    if ((each->directions & directions) == 0) continue;
     if (each->shared) {
-      if (!transfers_only) each->waiter->wake(Wakeup::ready);
-    } else if (each->waiter->wake(Wakeup::ready)) {
-      directions &= ~each->directions;  // [pass-on]
+      if (!transfers_only && (each->directions & directions)) each->waiter->wake(Wakeup::ready);
+    } else if ((each->directions & for_transfers) && each->waiter->wake(Wakeup::ready)) {
+      for_transfers &= ~each->directions;
     }
   }
 }
