@@ -139,8 +139,7 @@ void forget(int fd) {
 }
 
 bool wants_nonblocking(int fd, const OpenFile& file) {
-  if (file.nonblocking.load(std::memory_order_relaxed)) return true;
-  if (!file.shared.load(std::memory_order_relaxed)) return false;
+  if (!file.shared.load(std::memory_order_relaxed)) return file.nonblocking.load(std::memory_order_relaxed);
   long flags = kernel::invoke(SYS_fcntl, fd, F_GETFL, 0);
   return flags >= 0 && (flags & O_NONBLOCK) != 0;
 }

@@ -2,6 +2,8 @@
 
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 
 #include "scheduler/kernel.h"
 
@@ -110,6 +112,12 @@ bool ready_now(int fd, short events) {
   return invoke(SYS_poll, &one, 1, 0) != 0;
 }
 
+// A raw terminal with VMIN of 0 ends its read by a timer of its own (VTIME), for which there is no readiness.
+bool read_ends_by_itself(int fd) {
+  termios mode = {};
+  return invoke(SYS_ioctl, fd, TCGETS, &mode) == 0 && !(mode.c_lflag & ICANON) && mode.c_cc[VMIN] == 0;
+}
+
 // For descriptors that have no call of the "do not wait" kind: asks for readiness, then makes the blocking call in a
 // region, since another reader may have been faster.
 template <class Call>
@@ -118,8 +126,8 @@ long poll_then_call(int fd, OpenFile& file, Direction direction, Call blocking_c
   BlockingCall call{fd, file, direction, false, 0, false};
   if (!call.may_wait()) return blocking_call();
   return call.run([&]() -> long {
-    if (!ready_now(fd, events)) return -EAGAIN;
-    return in_region(blocking_call);
+    bool may_try = ready_now(fd, events) || (direction == Direction::in && read_ends_by_itself(fd));
+    return may_try ? in_region(blocking_call) : -EAGAIN;
   });
 }
 
