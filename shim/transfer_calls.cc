@@ -36,6 +36,22 @@ INTERPOSED ssize_t writev(int fd, const iovec* parts, int count) {
   return answer(transfer::writev(fd, parts, count));
 }
 
+// preadv2(2) and pwritev2(2): without a position and a flag they are readv and writev.
+INTERPOSED ssize_t preadv2(int fd, const iovec* parts, int count, off_t position, int flags) {
+  if (position == -1 && flags == 0) return readv(fd, parts, count);
+  return real::preadv2(fd, parts, count, position, flags);
+}
+INTERPOSED ssize_t preadv64v2(int fd, const iovec* parts, int count, off64_t position, int flags) {
+  return preadv2(fd, parts, count, position, flags);
+}
+INTERPOSED ssize_t pwritev2(int fd, const iovec* parts, int count, off_t position, int flags) {
+  if (position == -1 && flags == 0) return writev(fd, parts, count);
+  return real::pwritev2(fd, parts, count, position, flags);
+}
+INTERPOSED ssize_t pwritev64v2(int fd, const iovec* parts, int count, off64_t position, int flags) {
+  return pwritev2(fd, parts, count, position, flags);
+}
+
 // recv(2). Waits, without holding the carrier, while the socket is empty.
 INTERPOSED ssize_t recv(int fd, void* data, size_t size, int flags) {
   if (!lifecycle::on_green()) return real::recv(fd, data, size, flags);
