@@ -35,25 +35,6 @@ Outcome attempt(Call call, Arguments&&... arguments) {
   return result < 0 ? failed(errno) : done(result);
 }
 
-// Work on a thread of its own. answer() waits for its result; so does the end of its life.
-template <typename Work>
-class Background {
- public:
-  explicit Background(Work work) : thread_([this, work]() mutable { result_.emplace(work()); }) {}
-  ~Background() {
-    if (thread_.joinable()) thread_.join();
-  }
-  std::invoke_result_t<Work> answer() {
-    thread_.join();
-    return std::move(*result_);
-  }
-  pthread_t handle() { return thread_.native_handle(); }
-
- private:
-  std::optional<std::invoke_result_t<Work>> result_;
-  std::thread thread_;
-};
-
 // Something that happens once, and that other threads may wait for.
 class Event {
  public:
@@ -75,6 +56,33 @@ class Event {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool happened_ = false;
+};
+
+// Work on a thread of its own, which has begun when the constructor returns: where threads give way only when they
+// wait, it is then in its first wait. answer() waits for its result; so does the end of its life.
+template <typename Work>
+class Background {
+ public:
+  explicit Background(Work work)
+      : thread_([this, work]() mutable {
+          begun_.happen();
+          result_.emplace(work());
+        }) {
+    begun_.wait();
+  }
+  ~Background() {
+    if (thread_.joinable()) thread_.join();
+  }
+  std::invoke_result_t<Work> answer() {
+    thread_.join();
+    return std::move(*result_);
+  }
+  pthread_t handle() { return thread_.native_handle(); }
+
+ private:
+  Event begun_;
+  std::optional<std::invoke_result_t<Work>> result_;
+  std::thread thread_;
 };
 
 class Stopwatch {

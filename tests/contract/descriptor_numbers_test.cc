@@ -54,13 +54,8 @@ TEST(Numbers, AcceptGetsTheLowestFreeOne) {
 
 TEST(Numbers, WaitingTakesNone) {
   Connection ends = connection(Kind::tcp);
-  Event started;
   int next = lowest_free();
-  Background reader([&] {
-    started.happen();
-    return read_text(ends.near);
-  });
-  started.wait();
+  Background reader([&] { return read_text(ends.near); });
   EXPECT_EQ(lowest_free(), next);
   send_text(ends.far, "x");
   EXPECT_EQ(reader.answer(), "x");
@@ -176,12 +171,7 @@ TEST(Close, OfACopyLeavesWhoWaitsAlone) {
   for (Kind kind : {Kind::tcp, Kind::unix_pair, Kind::udp, Kind::pipe}) {
     Connection ends = connection(kind);
     Descriptor copy = dup(ends.near), target = dup(ends.near);
-    Event about_to_wait;
-    Background reader([&] {
-      about_to_wait.happen();
-      return read_text(ends.near);
-    });
-    about_to_wait.wait();
+    Background reader([&] { return read_text(ends.near); });
     copy.reset();
     ASSERT_EQ(dup2(STDERR_FILENO, target), target);
     send_text(ends.far, "undisturbed");

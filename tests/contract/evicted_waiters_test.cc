@@ -12,12 +12,7 @@ namespace {
 
 // What a call that waits on `number` answers after `evict` has run. It is EBADF also if the call comes late.
 Outcome evicted(std::function<Outcome()> call, std::function<void()> evict) {
-  Event about_to_wait;
-  Background waiter([&] {
-    about_to_wait.happen();
-    return call();
-  });
-  about_to_wait.wait();
+  Background waiter([&] { return call(); });
   evict();
   return waiter.answer();
 }

@@ -130,12 +130,7 @@ TEST_F(Interrupted, CallsWithATimeoutOfTheirSocketAreNeverRestarted) {
 // Has the handler run while the call waits, then lets the call end by `finish`.
 Outcome restarted(std::function<Outcome()> call, std::function<void()> finish) {
   handle_user_signal(SA_RESTART);
-  Event about_to_wait;
-  Background waiter([&] {
-    about_to_wait.happen();
-    return call();
-  });
-  about_to_wait.wait();
+  Background waiter([&] { return call(); });
   for (int before = handled; handled < before + 20;) {
     pthread_kill(waiter.handle(), SIGUSR1);
     usleep(500);
@@ -185,12 +180,7 @@ TEST_F(Interrupted, WaitAllGivesWhatCameBefore) {
 
 TEST_F(Interrupted, IgnoredSignalsInterruptNothing) {
   signal(SIGUSR1, SIG_IGN);
-  Event about_to_wait;
-  Background reader([&] {
-    about_to_wait.happen();
-    return attempt(recv, tcp.near, &byte, 1, 0);
-  });
-  about_to_wait.wait();
+  Background reader([&] { return attempt(recv, tcp.near, &byte, 1, 0); });
   for (int i = 0; i < 20; ++i) {
     pthread_kill(reader.handle(), SIGUSR1);
     usleep(200);
@@ -227,18 +217,18 @@ TEST_F(Interrupted, PpollMaskKeepsASignalOutWhileItWaits) {
   sigset_t shut;
   sigemptyset(&shut);
   sigaddset(&shut, SIGUSR1);
-  Event about_to_wait;
   pollfd set = {tcp.near, POLLIN, 0};
+  Event blocked;
   Background poller([&] {
     pthread_sigmask(SIG_BLOCK, &shut, nullptr);
-    about_to_wait.happen();
+    blocked.happen();
     Outcome outcome = attempt(ppoll, &set, 1, nullptr, &shut);
     EXPECT_EQ(handled, 0);
     pthread_sigmask(SIG_UNBLOCK, &shut, nullptr);
     EXPECT_EQ(handled, 1);
     return outcome;
   });
-  about_to_wait.wait();
+  blocked.wait();
   pthread_kill(poller.handle(), SIGUSR1);
   send_text(tcp.far, "x");
   EXPECT_EQ(poller.answer(), done(1));

@@ -116,6 +116,23 @@ TEST(SharedSocket, FlagSetByAChildIsSeen) {
   }
 }
 
+TEST(SharedSocket, FlagClearedByAChildIsSeen) {
+  for (Kind kind : {Kind::tcp, Kind::unix_pair, Kind::pipe}) {
+    Connection ends = connection(kind);
+    int on = 1;
+    ASSERT_EQ(ioctl(ends.near, FIONBIO, &on), 0);
+    EXPECT_EQ(end_of_child([&] {
+                int off = 0;
+                return ioctl(ends.near, FIONBIO, &off);
+              }),
+              0);
+    EXPECT_FALSE(fcntl(ends.near, F_GETFL) & O_NONBLOCK);
+    Background reader([&] { return read_text(ends.near); });
+    send_text(ends.far, "waited for");
+    EXPECT_EQ(reader.answer(), "waited for");
+  }
+}
+
 TEST(SharedSocket, FlagSetAfterTheForkIsSeenByTheChild) {
   Connection ends = connection(Kind::tcp), go = connection(Kind::pipe);
   pid_t pid = start_child([&] {

@@ -8,17 +8,16 @@
 #include "../contract/attempt.h"
 #include "../contract/connection.h"
 
-// Runs `call` on a thread of its own, then `release` here, and returns what the call answered.
+// Runs `call` on a thread of its own, then `release` here, and returns what the call answered. When there is one
+// processor, the call has begun to wait when the Background has begun.
 template <typename Call>
 auto alive(Call call, std::function<void()> release) {
-  Event about_to_wait, released;
+  Event released;
   Background waiter([&] {
-    about_to_wait.happen();
     auto answer = call();
     EXPECT_TRUE(released.happened());
     return answer;
   });
-  about_to_wait.wait();
   released.happen();
   release();
   return waiter.answer();

@@ -48,17 +48,6 @@ TEST(Connect, ToAFullBacklogLetsTheServerAccept) {
                     }));
 }
 
-TEST(Connect, ToAFullUnixBacklogLetsTheServerAccept) {
-  for (int type : {SOCK_STREAM, SOCK_SEQPACKET}) {
-    Descriptor listening = listener(AF_UNIX, 0, type);
-    Descriptor queued = connected_to(listening, type);
-    EXPECT_TRUE(alive([&] { return connected_to(listening, type) >= 0; },
-                      [&] {
-                        for (int i = 0; i < 2; ++i) EXPECT_GE(Descriptor(accept(listening, nullptr, nullptr)), 0);
-                      }));
-  }
-}
-
 TEST(Threads, ServeOneAnother) {
   Descriptor listening = listener();
   Background server([&] {
