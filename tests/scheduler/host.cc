@@ -1,0 +1,72 @@
+// What the scheduler needs from the floor above, as simple as it can be: OS threads are plain pthreads, and there are
+// no signals. The part that knows test threads is in test_thread.cc.
+#include "scheduler/host.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "tests/scheduler/test_thread.h"
+
+namespace unblock {
+namespace {
+
+struct Entry {
+  void (*run)(void*);
+  void* argument;
+};
+
+void* begin(void* given) {
+  Entry entry = *static_cast<Entry*>(given);
+  delete static_cast<Entry*>(given);
+  entry.run(entry.argument);
+  return nullptr;
+}
+
+std::atomic<unsigned> deliveries_so_far;
+
+}  // namespace
+
+namespace host {
+
+int start_os_thread(void (*entry)(void*), void* argument) {
+  Entry* given = new Entry{entry, argument};
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread;
+  int error = pthread_create(&thread, nullptr, begin, given);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error == 0) {
+    pthread_detach(thread);
+  } else {
+    delete given;
+  }
+  return error;
+}
+
+void before_resume(Carrier&, GreenThread&) {}
+
+unsigned long mask_for_waiting() { return 0; }
+
+bool is_inside_handler(void* handler_frame) { return handler_frame != nullptr; }
+
+void deliver_recorded_signals() {
+  here.signals_recorded = false;
+  deliveries_so_far.fetch_add(1);
+}
+
+// No test takes OS threads away from the scheduler.
+void no_os_thread(int error) {
+  fprintf(stderr, "an OS thread could not be started: %s\n", strerror(error));
+  abort();
+}
+
+}  // namespace host
+
+unsigned test::deliveries() { return deliveries_so_far.load(); }
+
+}  // namespace unblock
