@@ -222,6 +222,14 @@ Thread* thread_of(pthread_t handle) {
   return local->green != nullptr ? &thread_of(*local->green) : nullptr;
 }
 
+Thread* thread_of_tid(pid_t tid) {
+  Thread* found = nullptr;
+  threads.for_each([&](Thread& each) {
+    if (each.tid == tid && is_alive(each)) found = &each;
+  });
+  return found;
+}
+
 Thread* adopt_first_thread() {
   Thread* thread = threads.take();
   if (thread == nullptr) return nullptr;

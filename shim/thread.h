@@ -45,6 +45,9 @@ inline Thread& thread_of(GreenThread& green) { return reinterpret_cast<Thread&>(
 // The green thread behind a pthread_t; null when it is one of libc's own.
 Thread* thread_of(pthread_t handle);
 
+// The living green thread with this number, as gettid(2) tells it; null when there is none.
+Thread* thread_of_tid(pid_t tid);
+
 extern Pool<Thread> threads;
 
 bool is_detached(const Thread& thread);

@@ -1,0 +1,142 @@
+// How the kernel schedules a thread: policy, priority, affinity, niceness, CPU clock. The kernel keeps these for OS
+// threads. Questions about a green thread are answered by the OS thread that runs it, or for one that has none to
+// itself by the process. Whoever changes his own gets an OS thread for life first, so that nobody else is changed.
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "scheduler/carrier.h"
+#include "shim/blocking_call.h"
+#include "shim/lifecycle.h"
+#include "shim/real.h"
+
+using namespace unblock;
+
+namespace {
+
+// The kernel's number for a green thread: 0, the caller, when it is the caller or has no OS thread to itself.
+pid_t kernel_tid_of(const Thread& thread) {
+  if (&thread == this_thread() || !thread.green.bound.load(std::memory_order_relaxed)) return 0;
+  Carrier* carrier = thread.green.carrier.load(std::memory_order_seq_cst);
+  return carrier != nullptr ? carrier->kernel_tid : 0;
+}
+
+// The green thread that a pid of the scheduling calls means; null when it is none of ours.
+Thread* meant(pid_t pid) {
+  if (!lifecycle::active()) return nullptr;
+  return pid == 0 ? this_thread() : thread_of_tid(pid);
+}
+
+pid_t translated(pid_t pid) {
+  Thread* thread = meant(pid);
+  return thread != nullptr ? kernel_tid_of(*thread) : pid;
+}
+
+// Before a thread is changed. Only the caller, or one that has an OS thread to itself, can be.
+bool may_change(Thread& thread) {
+  if (&thread != this_thread()) return thread.green.bound.load(std::memory_order_relaxed);
+  if (!thread.green.bound_for_life) bind_to_os_thread(true);
+  return true;
+}
+
+// Changes what the kernel keeps for a thread: 0 or -errno.
+template <class Change>
+long change(Thread& thread, Change make) {
+  if (!may_change(thread)) return -ENOTSUP;
+  return make(kernel_tid_of(thread));
+}
+
+// The same for calls that take a pid, which may be no thread of ours.
+template <class Change>
+int change(pid_t pid, Change make) {
+  Thread* thread = meant(pid);
+  return (int)answer(thread != nullptr ? change(*thread, make) : make(pid));
+}
+
+}  // namespace
+
+// pthread_getschedparam(3).
+INTERPOSED int pthread_getschedparam(pthread_t handle, int* policy, sched_param* parameters) noexcept {
+  Thread* thread = thread_of(handle);
+  if (thread == nullptr) return real::pthread_getschedparam(handle, policy, parameters);
+  pid_t tid = kernel_tid_of(*thread);
+  long found = kernel::invoke(SYS_sched_getscheduler, tid);
+  if (found < 0) return (int)-found;
+  *policy = (int)found;
+  return (int)-kernel::invoke(SYS_sched_getparam, tid, parameters);
+}
+
+// pthread_setschedparam(3).
+INTERPOSED int pthread_setschedparam(pthread_t handle, int policy, const sched_param* parameters) noexcept {
+  Thread* thread = thread_of(handle);
+  if (thread == nullptr) return real::pthread_setschedparam(handle, policy, parameters);
+  return (int)-change(*thread, [&](pid_t tid) { return kernel::invoke(SYS_sched_setscheduler, tid, policy, parameters); });
+}
+
+// pthread_setschedprio(3).
+INTERPOSED int pthread_setschedprio(pthread_t handle, int priority) noexcept {
+  Thread* thread = thread_of(handle);
+  if (thread == nullptr) return real::pthread_setschedprio(handle, priority);
+  sched_param parameters = {priority};
+  return (int)-change(*thread, [&](pid_t tid) { return kernel::invoke(SYS_sched_setparam, tid, &parameters); });
+}
+
+// pthread_getaffinity_np(3). The kernel fills in as many bytes as it has; the rest is cleared, as by libc.
+INTERPOSED int pthread_getaffinity_np(pthread_t handle, size_t size, cpu_set_t* set) noexcept {
+  Thread* thread = thread_of(handle);
+  if (thread == nullptr) return real::pthread_getaffinity_np(handle, size, set);
+  size_t asked = size < INT32_MAX ? size : INT32_MAX;
+  long filled = kernel::invoke(SYS_sched_getaffinity, kernel_tid_of(*thread), asked, set);
+  if (filled < 0) return (int)-filled;
+  memset(reinterpret_cast<char*>(set) + filled, 0, size - (size_t)filled);
+  return 0;
+}
+
+// pthread_setaffinity_np(3).
+INTERPOSED int pthread_setaffinity_np(pthread_t handle, size_t size, const cpu_set_t* set) noexcept {
+  Thread* thread = thread_of(handle);
+  if (thread == nullptr) return real::pthread_setaffinity_np(handle, size, set);
+  return (int)-change(*thread, [&](pid_t tid) { return kernel::invoke(SYS_sched_setaffinity, tid, size, set); });
+}
+
+// pthread_getcpuclockid(3). No clock runs for a green thread alone: it is told the process's.
+INTERPOSED int pthread_getcpuclockid(pthread_t handle, clockid_t* clock) noexcept {
+  if (thread_of(handle) == nullptr) return real::pthread_getcpuclockid(handle, clock);
+  *clock = CLOCK_PROCESS_CPUTIME_ID;
+  return 0;
+}
+
+// sched_getaffinity(2) and its kin take the number of a thread.
+INTERPOSED int sched_getaffinity(pid_t pid, size_t size, cpu_set_t* set) noexcept {
+  return real::sched_getaffinity(translated(pid), size, set);
+}
+INTERPOSED int sched_getscheduler(pid_t pid) noexcept { return real::sched_getscheduler(translated(pid)); }
+INTERPOSED int sched_getparam(pid_t pid, sched_param* parameters) noexcept {
+  return real::sched_getparam(translated(pid), parameters);
+}
+INTERPOSED int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t* set) noexcept {
+  return change(pid, [&](pid_t tid) { return kernel::invoke(SYS_sched_setaffinity, tid, size, set); });
+}
+INTERPOSED int sched_setscheduler(pid_t pid, int policy, const sched_param* parameters) noexcept {
+  return change(pid, [&](pid_t tid) { return kernel::invoke(SYS_sched_setscheduler, tid, policy, parameters); });
+}
+INTERPOSED int sched_setparam(pid_t pid, const sched_param* parameters) noexcept {
+  return change(pid, [&](pid_t tid) { return kernel::invoke(SYS_sched_setparam, tid, parameters); });
+}
+
+// setpriority(2) and nice(2) change one thread, on Linux.
+INTERPOSED int setpriority(__priority_which_t which, id_t who, int value) noexcept {
+  if (which != PRIO_PROCESS) return real::setpriority(which, who, value);
+  return change((pid_t)who, [&](pid_t tid) { return kernel::invoke(SYS_setpriority, PRIO_PROCESS, tid, value); });
+}
+INTERPOSED int getpriority(__priority_which_t which, id_t who) noexcept {
+  return real::getpriority(which, which == PRIO_PROCESS ? (id_t)translated((pid_t)who) : who);
+}
+INTERPOSED int nice(int increment) noexcept {
+  if (lifecycle::on_green()) may_change(*this_thread());
+  return real::nice(increment);
+}
