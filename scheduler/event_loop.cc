@@ -10,6 +10,7 @@
 
 #include "scheduler/host.h"
 #include "scheduler/kernel.h"
+#include "scheduler/lock.h"
 #include "scheduler/readiness.h"
 
 namespace unblock::event_loop {
@@ -75,13 +76,26 @@ long open() {
   return control(EPOLL_CTL_ADD, kick_fd, kick_key, EPOLLIN);
 }
 
+namespace {
+Lock opening;
+}
+
+// The child of a fork opens its own pair when it first needs it.
+bool ensure_open() {
+  if (__builtin_expect(epoll_fd >= 0, 1)) return true;
+  Held held(opening);
+  return epoll_fd >= 0 || open() == 0;
+}
+
 void close_inherited() {
+  opening.reset();
   if (epoll_fd >= 0) kernel::invoke(SYS_close, epoll_fd);
   if (kick_fd >= 0) kernel::invoke(SYS_close, kick_fd);
   epoll_fd = kick_fd = -1;
 }
 
 long add(int fd, uint32_t generation, uint32_t events) {
+  if (!ensure_open()) return -EMFILE;
   return control(EPOLL_CTL_ADD, fd, key(fd, generation), events);
 }
 
@@ -98,6 +112,12 @@ void take_kick() {
 }
 
 int poll(int64_t timeout) {
+  if (!ensure_open()) {
+    // A fork child without a free descriptor has one carrier: nothing but its timers can end this.
+    timespec time = kernel::to_timespec(timeout);
+    kernel::invoke(SYS_ppoll, nullptr, 0, timeout == INT64_MAX ? nullptr : &time, nullptr, 8);
+    return 0;
+  }
   epoll_event events[most_events];
   long count = wait(events, timeout);
   if (count <= 0) return 0;

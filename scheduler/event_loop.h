@@ -8,6 +8,8 @@ namespace unblock::event_loop {
 
 // Makes the two descriptors; 0 or -errno. Also after a fork, when the child's own pair replaces the parent's.
 long open();
+// Opens the pair where there is none, in the child of a fork. False: no descriptor is free.
+bool ensure_open();
 // Closes the inherited pair without touching what it watches: that belongs to the parent.
 void close_inherited();
 

@@ -21,9 +21,11 @@ int start_os_thread(void (*entry)(void*), void* argument);
 // green thread's. Lazily: no system call when nothing differs.
 void before_resume(Carrier& carrier, GreenThread& green);
 
-// The carrier is about to sleep or to wait for events: see that signals can still reach the program.
-// `mask_for_waiting` is the kernel mask to wait under.
+// The carrier is about to wait for events: the kernel mask to wait under, so that signals can still reach the program.
 unsigned long mask_for_waiting();
+
+// The carrier is about to sleep without a processor: signals are for the others.
+void before_sleep(Carrier& carrier);
 
 // A green thread has left its stack for ever: wake its joiner, or take it apart when it has none. Runs on a
 // scheduler's stack.

@@ -186,6 +186,7 @@ void wait_for_events(Processor& processor) {
 }
 
 void sleep_until_woken(Carrier& carrier) {
+  host::before_sleep(carrier);
   while (carrier.sleep_word.load(std::memory_order_acquire) == 0) kernel::futex_wait(carrier.sleep_word, 0);
   carrier.sleep_word.store(0, std::memory_order_relaxed);
 }
@@ -343,6 +344,7 @@ int start_carrier() {
 
 void ensure_os_threads() {
   if (monitor::running()) return;
+  event_loop::ensure_open();
   if (int error = start_carrier(); error != 0) host::no_os_thread(error);
   if (int error = monitor::start(wants_monitor); error != 0) return host::no_os_thread(error);
   count_os_thread();
@@ -371,6 +373,8 @@ void inject(GreenThread& green) {
 void wake_help() {
   if (!start_idle_processor()) kick_poller();
 }
+
+void renew_waiting_mask() { kick_poller(); }
 
 bool take_injected(Processor& processor) {
   if (injection.length.load(std::memory_order_seq_cst) == 0) return false;

@@ -42,6 +42,9 @@ void give_processor_away();
 // Starts the OS threads that a fork child lacks (monitor, spare carrier). Called on a real thread block.
 void ensure_os_threads();
 
+// The host's mask_for_waiting() has changed: whoever waits for events waits anew.
+void renew_waiting_mask();
+
 // --- between the parts of the scheduler ---
 
 // Queues a thread where every processor looks, and sees that one does.

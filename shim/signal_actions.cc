@@ -24,9 +24,25 @@ bool is_handler(const struct sigaction& action) {
 
 bool is_programs_signal(int signal) { return signal >= 1 && signal <= signal_count && signal != 32 && signal != 33; }
 
+// Signals that end the process by default and that some thread has blocked: ours stands in front of the default too,
+// because a carrier may let through what all threads block by now.
+std::atomic<unsigned long> guarded;
+
+// Those whose default action ends the process, without the ones that a thread brings upon itself.
+constexpr unsigned long bit(int signal) { return 1ul << (signal - 1); }
+constexpr unsigned long never_guarded = bit(SIGSEGV) | bit(SIGBUS) | bit(SIGFPE) | bit(SIGILL) | bit(SIGTRAP) |
+                                        bit(SIGABRT) | bit(SIGSYS) | bit(SIGKILL) | bit(SIGSTOP) | bit(SIGTSTP) |
+                                        bit(SIGTTIN) | bit(SIGTTOU) | bit(SIGCONT) | bit(SIGCHLD) | bit(SIGWINCH) |
+                                        bit(SIGURG) | bit(32) | bit(33);
+
 // The action for the kernel that stands for the program's.
-struct sigaction in_front_of(const struct sigaction& action) {
+struct sigaction in_front_of(int signal, const struct sigaction& action) {
   struct sigaction ours = action;
+  if (action.sa_handler == SIG_DFL && (guarded.load(std::memory_order_relaxed) & bit(signal))) {
+    ours = {};
+    ours.sa_sigaction = arrive;
+    ours.sa_flags = SA_SIGINFO | SA_RESTART;
+  }
   if (!is_handler(action)) return ours;
   ours.sa_sigaction = arrive;
   ours.sa_flags |= SA_SIGINFO;
@@ -42,9 +58,36 @@ void take_over_actions() {
     actions[signal] = action;
     if (!is_handler(action)) continue;
     if (action.sa_flags & SA_ONSTACK) overflow::leave_alternate_stacks_to_the_program();
-    struct sigaction ours = in_front_of(action);
+    struct sigaction ours = in_front_of(signal, action);
     real::sigaction(signal, &ours, nullptr);
   }
+}
+
+void guard_defaults(unsigned long blocked) {
+  unsigned long wanted = blocked & ~never_guarded;
+  if ((wanted & ~guarded.load(std::memory_order_relaxed)) == 0) return;
+  Held held(actions_lock);
+  unsigned long due = wanted & ~guarded.fetch_or(wanted, std::memory_order_relaxed);
+  for (; due != 0; due &= due - 1) {
+    int signal = __builtin_ctzl(due) + 1;
+    if (actions[signal].sa_handler != SIG_DFL) continue;
+    struct sigaction ours = in_front_of(signal, actions[signal]);
+    real::sigaction(signal, &ours, nullptr);
+  }
+}
+
+bool has_default_action(int signal) { return actions[signal].sa_handler == SIG_DFL; }
+
+void take_default_action(int signal) {
+  struct sigaction plain = {}, before;
+  plain.sa_handler = SIG_DFL;
+  real::sigaction(signal, &plain, &before);
+  unsigned long only = bit(signal), mask;
+  kernel::invoke(SYS_rt_sigprocmask, SIG_UNBLOCK, &only, &mask, sizeof only);
+  kernel::invoke(SYS_tgkill, kernel::invoke(SYS_getpid), kernel::invoke(SYS_gettid), signal);
+  // Still here: the default is to ignore it, or the process was stopped and goes on.
+  kernel::invoke(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, sizeof mask);
+  real::sigaction(signal, &before, nullptr);
 }
 
 void call_action(int signal, siginfo_t* info, void* context) {
@@ -75,7 +118,7 @@ int change_action(int signal, const struct sigaction* wanted, struct sigaction* 
   struct sigaction old_of_program = actions[signal], ours;
   if (wanted != nullptr) {
     actions[signal] = *wanted;
-    ours = in_front_of(*wanted);
+    ours = in_front_of(signal, *wanted);
   }
   if (wanted != nullptr && (wanted->sa_flags & SA_ONSTACK)) overflow::leave_alternate_stacks_to_the_program();
   if (wanted != nullptr && real::sigaction(signal, &ours, nullptr) != 0) {

@@ -14,6 +14,12 @@ void take_over_actions();
 // Calls the program's handler.
 void call_action(int signal, siginfo_t* info, void* context);
 
+// Some thread blocks these: the default action of those that end the process is ours to take from here on.
+void guard_defaults(unsigned long blocked);
+bool has_default_action(int signal);
+// The default action, as the kernel takes it: mostly the end of the process.
+void take_default_action(int signal);
+
 int action_flags(int signal);
 // What is blocked while the handler runs: its mask, and itself without SA_NODEFER.
 unsigned long action_mask(int signal);

@@ -77,7 +77,8 @@ class InHandler {
 
 void run_handler(int signal, siginfo_t* info, void* context) {
   int saved_errno = errno;
-  if (!(action_flags(signal) & SA_RESTART) && is_waiting(*here.green)) this_thread()->must_not_restart = true;
+  bool waits = is_waiting(*here.green) || here.carrier->in_region.load(std::memory_order_relaxed);
+  if (waits && !(action_flags(signal) & SA_RESTART)) this_thread()->must_not_restart = true;
   {
     InHandler mark;
     call_action(signal, info, context);
@@ -94,10 +95,25 @@ std::atomic<Mask> unrouted;
 std::atomic<Mask> blocked_by_all{~Mask{0}};
 std::atomic<bool> may_block_more{false};
 
-void note_mask(Mask mask) { blocked_by_all.fetch_and(mask, std::memory_order_seq_cst); }
+void note_mask(Mask mask) {
+  blocked_by_all.fetch_and(mask, std::memory_order_seq_cst);
+  guard_defaults(mask);
+}
 
 void note_end_of_mask(Mask mask) {
-  if (mask != blocked_by_all.load(std::memory_order_seq_cst)) may_block_more.store(true, std::memory_order_seq_cst);
+  if (mask == blocked_by_all.load(std::memory_order_seq_cst)) return;
+  may_block_more.store(true, std::memory_order_seq_cst);
+  scheduler::renew_waiting_mask();
+}
+
+// Every thread blocks the signal by now, but this OS thread still let it through: it blocks it too, and the signal is
+// sent to the process again, where it stays pending until somebody waits for it or lets it through.
+void send_back(int signal, siginfo_t info) {
+  Mask blocked = here.carrier->kernel_mask | bit(signal);
+  set_kernel_mask(*here.carrier, blocked);
+  long self = kernel::invoke(SYS_getpid);
+  // Only the first OS thread may send on what the kernel has sent; what is lost otherwise is who sent it.
+  if (kernel::invoke(SYS_rt_sigqueueinfo, self, signal, &info) != 0) kernel::invoke(SYS_kill, self, signal);
 }
 
 // A signal that found a scheduler: for main if it does not block it, otherwise for anyone who does not.
@@ -110,7 +126,8 @@ void route(int signal, const siginfo_t* info) {
       if (chosen == nullptr && !(each.mask & bit(signal)) && is_alive(each)) chosen = &each;
     });
   }
-  if (chosen == nullptr) return;
+  if (chosen == nullptr) return send_back(signal, *info);
+  if (has_default_action(signal)) return take_default_action(signal);
   record(*chosen, signal, info);
   alert(*chosen, signal);
 }
@@ -131,8 +148,9 @@ int direct_at(Thread& thread, int signal) {
   if (signal == 0 || !is_alive(thread)) return 0;
   bool blocked = (thread.mask & bit(signal)) != 0;
   if (!blocked && !has_handler(signal)) {
-    // The default action is the process's, whoever gets the signal; ignored ones vanish in the kernel.
-    return (int)-kernel::invoke(SYS_kill, kernel::invoke(SYS_getpid), signal);
+    // The default action is the process's, whoever gets the signal; ignored ones vanish.
+    if (has_default_action(signal)) take_default_action(signal);
+    return 0;
   }
   siginfo_t info = {};
   info.si_signo = signal;
@@ -152,10 +170,9 @@ int direct_at(Thread& thread, int signal) {
 // In front of every handler of the program. May run at any instruction of any OS thread.
 void arrive(int signal, siginfo_t* info, void* context) {
   int saved_errno = errno;
-  if (here.green == nullptr) {
-    if (here.carrier == nullptr) {
-      call_action(signal, info, context);
-    } else if (is_nudge(info)) {
+  bool on_scheduler = here.green == nullptr && here.carrier != nullptr;
+  if (on_scheduler) {
+    if (is_nudge(info)) {
       // Its thread has left this carrier and looks when it resumes.
     } else if (here.critical != 0) {
       infos[signal] = *info;
@@ -163,7 +180,13 @@ void arrive(int signal, siginfo_t* info, void* context) {
       here.signals_recorded = true;
     } else {
       route(signal, info);
+      // What the kernel puts back at the end of this handler is what the carrier has by now.
+      if (here.carrier->kernel_mask & bit(signal)) sigaddset(&static_cast<ucontext_t*>(context)->uc_sigmask, signal);
     }
+  } else if (has_default_action(signal) && !is_nudge(info)) {
+    take_default_action(signal);
+  } else if (here.green == nullptr) {
+    call_action(signal, info, context);
   } else if (here.critical != 0) {
     Thread& me = *this_thread();
     if (!is_nudge(info)) record(me, signal, info);
@@ -224,7 +247,6 @@ void begin(Thread& main) {
   Mask mask = 0;
   kernel::invoke(SYS_rt_sigprocmask, SIG_SETMASK, nullptr, &mask, sizeof mask);
   main.mask = mask & ~libcs_own;
-  note_mask(main.mask);
   here.carrier->kernel_mask = main.mask;
   here.carrier->kernel_mask_known = true;
   stack_t stack = {};
@@ -233,6 +255,7 @@ void begin(Thread& main) {
     here.carrier->alternate_stack = stack.ss_sp;
   }
   take_over_actions();
+  note_mask(main.mask);
 }
 
 void inherit_mask(Thread& thread, const pthread_attr_t* attributes) {
@@ -313,6 +336,12 @@ unsigned long mask_for_waiting() {
     signals::note_mask(all);
   }
   return signals::blocked_by_all.load(std::memory_order_seq_cst) & ~signals::libcs_own;
+}
+
+void before_sleep(Carrier& carrier) {
+  if (!carrier.kernel_mask_known || carrier.kernel_mask != (~0ul & ~signals::libcs_own)) {
+    signals::set_kernel_mask(carrier, ~0ul);
+  }
 }
 
 bool reason_not_to_park(GreenThread& green, Wakeup& reason) {
