@@ -48,6 +48,7 @@ void alert(Thread& thread, int signal) {
   // One that blocks it may be in sigwait, so the nudge is sent all the same.
   Carrier* carrier = thread.green.carrier.load(std::memory_order_seq_cst);
   if (carrier == nullptr) return;
+  guard_defaults(bit(signal));  // the handler may be taken away before the nudge lands
   siginfo_t nudge = {};
   nudge.si_signo = signal;
   nudge.si_code = SI_QUEUE;  // the kernel refuses SI_TKILL for any thread but the caller
