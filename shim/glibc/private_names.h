@@ -32,6 +32,7 @@ int __pthread_mutex_init(pthread_mutex_t*, const pthread_mutexattr_t*);
 int __pthread_mutex_lock(pthread_mutex_t*);
 int __pthread_mutex_unlock(pthread_mutex_t*);
 int __pthread_rwlock_rdlock(pthread_rwlock_t*);
+int __pthread_rwlock_tryrdlock(pthread_rwlock_t*);
 int __pthread_rwlock_wrlock(pthread_rwlock_t*);
 int __pthread_rwlock_unlock(pthread_rwlock_t*);
 int __pthread_once(pthread_once_t*, void (*)());
