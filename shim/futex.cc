@@ -133,6 +133,7 @@ INTERPOSED long syscall(long number, ...) noexcept {
     if (result != -ENOSYS) return answer(result);
   }
   if (number == SYS_gettid && lifecycle::on_green()) return this_thread()->tid;
+  if (number == SYS_tgkill) return tgkill((pid_t)a, (pid_t)b, (int)c);
   if (number == SYS_close) return close((int)a);
   return in_region([&] { return real::syscall(number, a, b, c, d, e, f); });
 }

@@ -100,6 +100,23 @@ INTERPOSED int pthread_kill(pthread_t handle, int signal) {
   return signals::direct_at(*thread, signal);
 }
 
+// tgkill(2). A thread of ours has a number that the kernel does not know.
+INTERPOSED int tgkill(pid_t process, pid_t tid, int signal) {
+  Thread* thread = lifecycle::active() && process == getpid() ? thread_of_tid(tid) : nullptr;
+  if (thread == nullptr) return real::tgkill(process, tid, signal);
+  return (int)answer(-signals::direct_at(*thread, signal));
+}
+
+// pthread_sigqueue(3).
+INTERPOSED int pthread_sigqueue(pthread_t handle, int signal, const union sigval value) {
+  Thread* thread = thread_of(handle);
+  if (thread == nullptr) return real::pthread_sigqueue(handle, signal, value);
+  siginfo_t info = {};
+  info.si_code = SI_QUEUE;
+  info.si_value = value;
+  return signals::direct_at(*thread, signal, &info);
+}
+
 // raise(3): to the calling thread.
 INTERPOSED int raise(int signal) {
   if (!lifecycle::on_green()) return real::raise(signal);

@@ -117,6 +117,24 @@ void send_back(int signal, siginfo_t info) {
   if (kernel::invoke(SYS_rt_sigqueueinfo, self, signal, &info) != 0) kernel::invoke(SYS_kill, self, signal);
 }
 
+bool is_on_alternate_stack(const Thread& me) {
+  auto here_now = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  auto low = reinterpret_cast<uintptr_t>(me.alternate_stack.ss_sp);
+  return low != 0 && here_now >= low && here_now < low + me.alternate_stack.ss_size;
+}
+
+bool wants_alternate_stack(const Thread& me, int signal) {
+  return (action_flags(signal) & SA_ONSTACK) && me.alternate_stack.ss_sp != nullptr && !is_on_alternate_stack(me);
+}
+
+// Sends the calling thread a signal that it does not block, so that the kernel runs the handler where it wants to be:
+// false when the kernel has no room for it.
+bool deliver_by_kernel(Thread& me, int signal, siginfo_t& info) {
+  if (here.carrier->kernel_mask != me.mask) set_kernel_mask(*here.carrier, me.mask);
+  return kernel::invoke(SYS_rt_tgsigqueueinfo, kernel::invoke(SYS_getpid), kernel::invoke(SYS_gettid), signal,
+                        &info) == 0;
+}
+
 // A signal that found a scheduler: for main if it does not block it, otherwise for anyone who does not.
 void route(int signal, const siginfo_t* info) {
   Thread* chosen = nullptr;
@@ -144,7 +162,7 @@ void route_recorded() {
   }
 }
 
-int direct_at(Thread& thread, int signal) {
+int direct_at(Thread& thread, int signal, const siginfo_t* given) {
   if (signal < 0 || signal > 64 || signal == 32 || signal == 33) return EINVAL;
   if (signal == 0 || !is_alive(thread)) return 0;
   bool blocked = (thread.mask & bit(signal)) != 0;
@@ -153,9 +171,9 @@ int direct_at(Thread& thread, int signal) {
     if (has_default_action(signal)) take_default_action(signal);
     return 0;
   }
-  siginfo_t info = {};
+  siginfo_t info = given != nullptr ? *given : siginfo_t{};
   info.si_signo = signal;
-  info.si_code = SI_TKILL;
+  if (given == nullptr) info.si_code = SI_TKILL;
   info.si_pid = (pid_t)kernel::invoke(SYS_getpid);
   info.si_uid = (uid_t)kernel::invoke(SYS_getuid);
   record(thread, signal, &info);
@@ -198,7 +216,11 @@ void arrive(int signal, siginfo_t* info, void* context) {
   } else if (this_thread()->is_ending) {
     route(signal, info);
   } else {
+    Thread& me = *this_thread();
+    Mask before = me.mask;
+    kernel_has_mask(me, before | action_mask(signal));
     run_handler(signal, info, context);
+    kernel_has_mask(me, before);
   }
   errno = saved_errno;
 }
@@ -214,12 +236,20 @@ bool deliver_pending() {
     me.pending.fetch_and(~bit(signal), std::memory_order_seq_cst);
     siginfo_t info = infos[signal];
     if (!(action_flags(signal) & SA_RESTART)) restart = false;
+    if (wants_alternate_stack(me, signal) && deliver_by_kernel(me, signal, info)) continue;
     Mask before = me.mask;
     set_thread_mask(me, before | action_mask(signal));
     ucontext_t context = {};
     run_handler(signal, &info, &context);
     set_thread_mask(me, before);
   }
+}
+
+void kernel_has_mask(Thread& me, Mask mask) {
+  me.mask = mask & ~libcs_own;
+  note_mask(me.mask);
+  here.carrier->kernel_mask = me.mask;
+  if (me.pending.load(std::memory_order_seq_cst) & ~me.mask) here.signals_recorded = true;
 }
 
 void set_thread_mask(Thread& me, Mask mask) {

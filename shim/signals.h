@@ -17,6 +17,9 @@
 // [publish-then-recheck]. The thread has moved when the nudge lands: the nudge finds nothing recorded and is dropped;
 // the thread delivers when it resumes.
 //
+// Alternate stacks. What is recorded is delivered by a call, on the thread's own stack. A handler that asked for the
+// alternate one is delivered by the kernel instead: the thread sends itself the recorded signal.
+//
 // Masks are the green thread's; a carrier gives the kernel the mask of whom it resumes, and only when it differs.
 
 #include "shim/thread.h"
@@ -40,14 +43,17 @@ bool deliver_pending();
 // The calling thread blocks exactly these signals from here on.
 void set_thread_mask(Thread& me, unsigned long mask);
 
+// The kernel is about to set, or has set, this mask for the calling thread by itself.
+void kernel_has_mask(Thread& me, unsigned long mask);
+
 // Tells the kernel the alternate stack of the thread that the carrier runs.
 void apply_alternate_stack(Carrier& carrier, const Thread& thread);
 
 // Gives the signals that a scheduler has recorded to threads.
 void route_recorded();
 
-// Directs a signal at a green thread: 0 or an error number.
-int direct_at(Thread& thread, int signal);
+// Directs a signal at a green thread: 0 or an error number. Without an info it is as pthread_kill(3) sends it.
+int direct_at(Thread& thread, int signal, const siginfo_t* info = nullptr);
 
 // Ends a blocking system call that the thread may be in, so that it looks at its cancellation: libc's own signal for
 // that, with a handler of ours, which does nothing when the thread that it finds is not asked to end.

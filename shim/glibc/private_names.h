@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -64,4 +65,5 @@ pid_t __wait(int*);
 pid_t __waitpid(pid_t, int*, int);
 sighandler_t sysv_signal(int, sighandler_t) noexcept;
 sighandler_t __sysv_signal(int, sighandler_t) noexcept;
+[[noreturn]] void __longjmp_chk(jmp_buf, int) noexcept;
 }

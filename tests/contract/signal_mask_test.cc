@@ -93,24 +93,48 @@ TEST(SignalMask, KillAndStopCannotBeBlocked) {
   EXPECT_FALSE(blocks(SIGSTOP));
 }
 
-TEST(SignalMask, HandlerBlocksItsOwnSignalAndThoseOfItsAction) {
-  static std::atomic<int> seen;
-  seen = 0;
-  struct sigaction action {}, before;
+// One signal that the thread sends to itself, and one that the kernel sends.
+TEST(SignalMask, HandlerBlocksItsOwnSignalAndThoseOfItsActionAndWhatItBlocksItselfEndsWithIt) {
+  static std::atomic<int> seen, after;
+  struct sigaction action {}, before[2];
   action.sa_mask = set_of({SIGUSR2});
-  action.sa_handler = [](int) { seen = blocks(SIGUSR1) + 2 * blocks(SIGUSR2); };
-  ASSERT_EQ(sigaction(SIGUSR1, &action, &before), 0);
-  EXPECT_EQ(join(start_thread([] { return word(raise(SIGUSR1)); })), nullptr);
-  EXPECT_EQ(seen, 3);
-  EXPECT_FALSE(blocks(SIGUSR1));
-  EXPECT_EQ(sigaction(SIGUSR1, &before, nullptr), 0);
+  action.sa_handler = [](int own) {
+    seen = blocks(own) + 2 * blocks(SIGUSR2);
+    sigset_t more = set_of({SIGTERM});
+    pthread_sigmask(SIG_BLOCK, &more, nullptr);
+    after = blocks(own) + 2 * blocks(SIGUSR2) + 4 * blocks(SIGTERM);
+  };
+  ASSERT_EQ(sigaction(SIGUSR1, &action, &before[0]), 0);
+  ASSERT_EQ(sigaction(SIGPIPE, &action, &before[1]), 0);
+  auto raise_one = [] { EXPECT_EQ(raise(SIGUSR1), 0); };
+  auto break_a_pipe = [] {
+    int ends[2];
+    EXPECT_EQ(pipe(ends), 0);
+    close(ends[0]);
+    EXPECT_EQ(write(ends[1], "x", 1), -1);
+    close(ends[1]);
+  };
+  for (auto send : {+raise_one, +break_a_pipe}) {
+    seen = after = 0;
+    join(start_thread([=] {
+      send();
+      EXPECT_FALSE(blocks(SIGUSR1) || blocks(SIGUSR2) || blocks(SIGTERM) || blocks(SIGPIPE));
+      usleep(1000);
+      EXPECT_FALSE(blocks(SIGUSR1) || blocks(SIGUSR2) || blocks(SIGTERM) || blocks(SIGPIPE));
+      return nullptr;
+    }));
+    EXPECT_EQ(seen, 3);
+    EXPECT_EQ(after, 7);
+  }
+  EXPECT_EQ(sigaction(SIGUSR1, &before[0], nullptr), 0);
+  EXPECT_EQ(sigaction(SIGPIPE, &before[1], nullptr), 0);
 }
 
 TEST(SignalMask, SiglongjmpOutOfAHandlerPutsItBack) {
   static sigjmp_buf back;
   Handler handler(SIGUSR1, [](int) { siglongjmp(back, 1); });
   join(start_thread([] {
-    for (int i = 0; i < 3; ++i) {
+    for (volatile int i = 0; i < 3; i = i + 1) {
       if (sigsetjmp(back, 1) == 0) raise(SIGUSR1);
       EXPECT_FALSE(blocks(SIGUSR1));
     }
