@@ -118,11 +118,16 @@ INTERPOSED int sched_getscheduler(pid_t pid) noexcept { return real::sched_getsc
 INTERPOSED int sched_getparam(pid_t pid, sched_param* parameters) noexcept {
   return real::sched_getparam(translated(pid), parameters);
 }
+INTERPOSED int __sched_getscheduler(pid_t pid) noexcept { return sched_getscheduler(pid); }
+INTERPOSED int __sched_getparam(pid_t pid, sched_param* parameters) noexcept { return sched_getparam(pid, parameters); }
 INTERPOSED int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t* set) noexcept {
   return change(pid, [&](pid_t tid) { return kernel::invoke(SYS_sched_setaffinity, tid, size, set); });
 }
 INTERPOSED int sched_setscheduler(pid_t pid, int policy, const sched_param* parameters) noexcept {
   return change(pid, [&](pid_t tid) { return kernel::invoke(SYS_sched_setscheduler, tid, policy, parameters); });
+}
+INTERPOSED int __sched_setscheduler(pid_t pid, int policy, const sched_param* parameters) noexcept {
+  return sched_setscheduler(pid, policy, parameters);
 }
 INTERPOSED int sched_setparam(pid_t pid, const sched_param* parameters) noexcept {
   return change(pid, [&](pid_t tid) { return kernel::invoke(SYS_sched_setparam, tid, parameters); });
