@@ -21,7 +21,7 @@ unblock_contract_test(descriptor_numbers descriptor_numbers_test.cc PARKS descri
 unblock_contract_test(fortified fortified_test.cc PARKS descriptor poll)
 set_source_files_properties(fortified_test.cc PROPERTIES COMPILE_OPTIONS -O1)  # the checked twins need the optimiser
 unblock_contract_test(stdio stdio_test.cc PARKS descriptor)
-unblock_contract_test(standard_streams standard_streams_test.cc PARKS descriptor child)
+unblock_contract_test(standard_streams standard_streams_test.cc PARKS descriptor COUNTS regions)
 unblock_contract_test(splice splice_test.cc PARKS descriptor)
 unblock_contract_test(file_locks file_locks_test.cc COUNTS regions)
 unblock_contract_test(full_duplex full_duplex_test.cc PARKS descriptor)
