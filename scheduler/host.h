@@ -1,6 +1,7 @@
 #pragma once
 // What the scheduler needs from the floor above. The shim implements these for programs; the scheduler's own tests
-// implement them trivially. None may wait or allocate; all but `start_os_thread` may run on a scheduler's stack.
+// implement them trivially. None may wait or allocate; all but `start_os_thread` may run on a scheduler's stack. One of
+// them may free: thread_finished() gives back what libc allocated for the thread.
 
 #include <stddef.h>
 

@@ -7,7 +7,7 @@
 //   1. a parking-lot bucket, a descriptor's readiness, a timer heap   (never two of these, but buckets in address order)
 //   2. a processor
 //   3. the injection queue, the idle set, the pools
-// [no-lock-across-a-switch] Nobody suspends with a Lock held: suspend() checks that critical is exactly its own.
+// [no-lock-across-a-switch] Nobody suspends with a Lock held: switch_out() checks that critical is exactly its own.
 
 #include "scheduler/host.h"
 #include "scheduler/kernel.h"

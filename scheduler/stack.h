@@ -1,7 +1,7 @@
 #pragma once
 // Stacks: large virtual, small real. Memory is reserved in slabs, touched as it is used, guarded at its low end, and
-// recycled last-in-first-out so that the next thread finds warm pages. A stack that comes back beyond the warm few
-// gives its pages to the kernel at once. Thread-safe.
+// recycled last-in-first-out so that the next thread finds warm pages. A stack that comes back when enough of its size
+// are warm gives its pages to the kernel at once. Thread-safe.
 
 #include <stddef.h>
 #include <stdint.h>

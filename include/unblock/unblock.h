@@ -65,13 +65,13 @@ struct unblock_counts {
   uint64_t parks_futex; /* the futex system call, as made by the program's libraries */
   uint64_t parks_join;
   uint64_t parks_sleep;
-  uint64_t parks_signal;           /* sigwait, pause and their like */
-  uint64_t parks_child;            /* for a child process to end */
+  uint64_t parks_signal;           /* sigwait, pause and their like; until they park, they are regions */
+  uint64_t parks_child;            /* for a child process to end; until that parks, it is a region */
   uint64_t parks_poll;             /* poll, select and their like */
   uint64_t hand_offs;              /* processors taken from a thread that kept one too long */
   uint64_t regions;                /* calls that block their OS thread, such as reading a file */
   uint64_t steals;                 /* green threads that an idle processor took from a busy one */
-  uint64_t bytes_per_green_thread; /* memory that a green thread uses on average */
+  uint64_t bytes_per_green_thread; /* stack and block of a green thread, averaged over a sample */
 };
 
 /*
