@@ -69,11 +69,11 @@ GreenThread* next_thread(Carrier& carrier) {
       case Taken::lost: break;
       case Taken::time_to_poll:
         event_loop::poll(0);
-        scheduler::run_due_timers(*processor);
-        scheduler::take_injected(*processor);
+        scheduler::run_due_timers();
+        scheduler::take_injected(carrier, *processor);
         break;
       case Taken::empty:
-        if (scheduler::take_injected(*processor) || scheduler::run_due_timers(*processor)) break;
+        if (scheduler::take_injected(carrier, *processor) || scheduler::run_due_timers()) break;
         if (scheduler::steal_into(carrier, *processor)) break;
         scheduler::go_idle(carrier, *processor);
         break;

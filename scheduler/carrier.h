@@ -51,6 +51,7 @@ struct Processor {
   uint64_t polled;           // owner: time-stamp counter
   uint64_t seen_picks;       // monitor
   int64_t seen_cpu_time;     // monitor: its owner's at the last look
+  Carrier* seen_owner;       // monitor
   Processor* next_idle;      // guarded(idle lock)
 };
 

@@ -68,10 +68,11 @@ bool look_at(Processor& processor) {
     }
   }
   int64_t cpu_time_now = cpu_time(owner->kernel_tid);
-  bool stuck = picks == processor.seen_picks && keeps_its_processor(processor, *owner, cpu_time_now);
+  bool stuck = picks == processor.seen_picks && owner == processor.seen_owner && keeps_its_processor(processor, *owner, cpu_time_now);
   if (stuck && scheduler::hand_off(processor, *owner, picks)) count_detection(*owner);
   processor.seen_picks = picks;
   processor.seen_cpu_time = cpu_time_now;
+  processor.seen_owner = owner;
   return true;
 }
 

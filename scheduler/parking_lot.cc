@@ -63,7 +63,7 @@ void leave(Parked& parked) {
   Critical critical;
   for (;;) {
     Bucket* bucket = __atomic_load_n(&parked.bucket, __ATOMIC_ACQUIRE);
-    if (bucket == nullptr) return;
+    if (bucket == nullptr || !parked.waiter->is_of_this_process()) return;
     bucket->lock.lock();
     if (bucket == __atomic_load_n(&parked.bucket, __ATOMIC_ACQUIRE)) unlink(*bucket, parked);
     bucket->lock.unlock();
@@ -92,7 +92,9 @@ void grow(Table* full) {
       full->buckets[i].first = parked->next;
       Bucket& bucket = larger->bucket_of(parked->address);
       bucket.count.fetch_add(1, std::memory_order_relaxed);
+      bucket.lock.lock();  // a waiter that has been ended meanwhile finds its new bucket and leaves it
       link(bucket, *parked);
+      bucket.lock.unlock();
     }
     full->buckets[i].last = nullptr;
   }

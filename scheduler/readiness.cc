@@ -15,6 +15,7 @@ struct Readiness {
   std::atomic<uint8_t> marks;      // atomic; set under the lock, cleared without
   std::atomic<bool> registered;    // written under the lock
   std::atomic<bool> trusted;       // written under the lock
+  std::atomic<bool> has_no_readiness;  // the kernel will not watch it: a regular file; written under the lock
   uint32_t generation;             // guarded(lock)
   std::atomic<uint32_t> waiting;   // interests linked; written under the lock
   Interest *first, *last;          // guarded(lock)
@@ -39,7 +40,7 @@ void link(Readiness& readiness, Interest& interest) {
   interest.previous = readiness.last;
   (readiness.last == nullptr ? readiness.first : readiness.last->next) = &interest;
   readiness.last = &interest;
-  readiness.waiting.fetch_add(1, std::memory_order_relaxed);
+  readiness.waiting.fetch_add(1, std::memory_order_seq_cst);
 }
 
 void unlink(Readiness& readiness, Interest& interest) {
@@ -56,6 +57,7 @@ bool ensure_registered(int fd, Readiness& readiness) {
   if (readiness.registered) ++readiness.generation;
   long result = event_loop::add(fd, readiness.generation, watched_events);
   if (result == -EEXIST) result = event_loop::modify(fd, readiness.generation, watched_events);
+  readiness.has_no_readiness = result == -EPERM;
   return readiness.registered = result == 0;
 }
 
@@ -102,11 +104,10 @@ Wakeup wait_for_descriptor(int fd, Direction direction, Deadline deadline) {
     Held held(readiness->lock);
     if (!ensure_registered(fd, *readiness)) {
       outcome = refused;
-    } else if (readiness->marks.load(std::memory_order_relaxed) & enough) {
-      outcome = marked;
     } else {
-      link(*readiness, interest);  // [publish-then-recheck] by the lock: marks are set under it
-      outcome = linked;
+      link(*readiness, interest);  // [publish-then-recheck]: set_mark, then a look at `waiting`
+      outcome = readiness->marks.load(std::memory_order_seq_cst) & enough ? marked : linked;
+      if (outcome == marked) unlink(*readiness, interest);
     }
   }
   if (outcome != linked) {
@@ -141,6 +142,11 @@ void set_mark(int fd, Direction direction) {
   }
 }
 
+bool never_waits(int fd) {
+  Readiness* readiness = table.existing(fd);
+  return readiness != nullptr && readiness->has_no_readiness.load(std::memory_order_relaxed);
+}
+
 bool worth_trying(int fd, Direction direction) {
   Readiness* readiness = table.existing(fd);
   if (readiness == nullptr || !readiness->registered || !readiness->trusted) return true;
@@ -166,7 +172,7 @@ bool watch(int fd, Interest& interest) {
 
 void unwatch(Interest& interest) {
   Readiness* readiness = interest.readiness;
-  if (readiness == nullptr) return;
+  if (readiness == nullptr || !interest.waiter->is_of_this_process()) return;
   Held held(readiness->lock);  // [unlink-before-return]
   if (interest.readiness != nullptr) unlink(*readiness, interest);
 }
@@ -181,6 +187,7 @@ void open_descriptor(int fd, bool trusted) {
   Held held(readiness->lock);
   ++readiness->generation;  // [generation]
   readiness->registered = false;
+  readiness->has_no_readiness = false;
   readiness->trusted = trusted;
   readiness->marks.store(0, std::memory_order_relaxed);
   evict(*readiness);

@@ -53,6 +53,8 @@ void set_mark(int fd, Direction direction);
 // Step 2, EAGAIN: a sticky mark that stood before the try has been proven stale (the socket was connected anew) and
 // goes. True when there was one.
 bool try_failed(int fd, Direction direction, uint8_t marks_before);
+// The kernel has refused to watch this descriptor because it has no readiness: what finds nothing now must block.
+bool never_waits(int fd);
 // False only when a try is sure to fail: registered, not marked, and nothing sticky.
 bool worth_trying(int fd, Direction direction);
 

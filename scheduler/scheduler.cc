@@ -50,6 +50,7 @@ TimerHeap lone;
 Processor* processors;
 unsigned count_of_processors;
 bool is_started;
+uint32_t count_of_forks;
 bool wants_monitor;
 Pool<Carrier> carriers;
 Statistics of_ended_carriers;  // guarded(idle.lock)
@@ -147,13 +148,15 @@ int64_t earliest_deadline() {
   return earliest;
 }
 
-void fire_all_timers() {
-  if (earliest_deadline() == INT64_MAX) return;
+// Every processor's: the owner of one may be busy, and an idle one has nobody to look after its own.
+int fire_all_timers() {
+  if (earliest_deadline() == INT64_MAX) return 0;
   int64_t now = kernel::now();
-  lone.fire(now);
+  int fired = lone.fire(now);
   for (unsigned i = 0; i < count_of_processors; ++i) {
-    if (processors[i].timers.earliest() <= now) processors[i].timers.fire(now);
+    if (processors[i].timers.earliest() <= now) fired += processors[i].timers.fire(now);
   }
+  return fired;
 }
 
 // The one carrier that waits for events, its processor in hand.
@@ -264,6 +267,7 @@ bool make_processors(unsigned count) {
 
 // The first processor for `first`, the others idle.
 void share_out_processors(Carrier* first) {
+  Held held(idle.lock);
   idle.processors = nullptr;
   idle.processors_count.store(0);
   for (unsigned i = count_of_processors; i-- > 0;) {
@@ -354,11 +358,7 @@ void kick_if_earlier(int64_t deadline) {
   if (deadline < idle.deadline.load(std::memory_order_seq_cst)) kick_poller();
 }
 
-bool run_due_timers(Processor& processor) {
-  if (processor.timers.earliest() == INT64_MAX && lone.earliest() == INT64_MAX) return false;
-  int64_t now = kernel::now();
-  return processor.timers.fire(now) + lone.fire(now) != 0;
-}
+bool run_due_timers() { return fire_all_timers() != 0; }
 
 void inject(GreenThread& green) {
   {
@@ -376,7 +376,20 @@ void wake_help() {
 
 void renew_waiting_mask() { kick_poller(); }
 
-bool take_injected(Processor& processor) {
+// Gives the threads to the processor if the carrier still owns it, and to the injection queue otherwise: the monitor may
+// have taken it while its carrier was in the loop. [ownership-under-lock]
+void queue_or_inject(Carrier& carrier, Processor& processor, RunQueue& taken) {
+  {
+    Held held(processor.lock);
+    if (processor.owner == &carrier) {
+      processor.queue.append(taken);
+      processor.length.store(processor.queue.length(), std::memory_order_relaxed);
+    }
+  }
+  while (GreenThread* green = taken.pop_front()) inject(*green);
+}
+
+bool take_injected(Carrier& carrier, Processor& processor) {
   if (injection.length.load(std::memory_order_seq_cst) == 0) return false;
   RunQueue taken;
   {
@@ -385,9 +398,7 @@ bool take_injected(Processor& processor) {
     injection.length.store(0, std::memory_order_seq_cst);
   }
   if (taken.empty()) return false;
-  Held held(processor.lock);
-  processor.queue.append(taken);
-  processor.length.store(processor.queue.length(), std::memory_order_relaxed);
+  queue_or_inject(carrier, processor, taken);
   return true;
 }
 
@@ -404,9 +415,7 @@ bool steal_into(Carrier& carrier, Processor& thief) {
     }
     if (taken.empty()) continue;
     carrier.statistics.steals += taken.length();
-    Held held(thief.lock);
-    thief.queue.append(taken);
-    thief.length.store(thief.queue.length(), std::memory_order_relaxed);
+    queue_or_inject(carrier, thief, taken);
     return true;
   }
   return false;
@@ -512,6 +521,7 @@ void give_processor_away() {
     Held held(idle.lock);
     push_idle_processor(*processor);
   }
+  kick_poller();  // it steals what stands in the queue; a carrier of its own comes later or never
   want_carrier();
 }
 
@@ -525,8 +535,11 @@ void after_fork_in_parent() {
   unlock_stacks();
 }
 
+uint32_t forks() { return count_of_forks; }
+
 void after_fork_in_child(GreenThread* caller, Carrier* carrier) {
   after_fork_in_parent();
+  ++count_of_forks;
   event_loop::close_inherited();
   forget_registrations();
   parking_lot::forget_all();

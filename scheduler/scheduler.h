@@ -33,6 +33,9 @@ void after_fork_in_parent();
 // thread that is not ours forked. The event loop and the monitor begin again when they are needed.
 void after_fork_in_child(GreenThread* caller, Carrier* carrier);
 
+// Forks between the first process and this one.
+uint32_t forks();
+
 // Visits every carrier.
 void for_each_carrier(void (*visit)(Carrier&, void*), void* argument);
 
@@ -53,12 +56,12 @@ void inject(GreenThread& green);
 TimerHeap& lone_timers();
 // A timer was set by somebody who will not look after it: wakes the waiting carrier if it would sleep too long.
 void kick_if_earlier(int64_t deadline);
-// Fires what is due on this processor and among the lone timers. True when something was.
-bool run_due_timers(Processor& processor);
+// Fires what is due on every processor and among the lone timers. True when something was.
+bool run_due_timers();
 // A processor's queue takes long: wakes another processor, if one is idle.
 void wake_help();
 // Moves runnable threads to this processor: from the injection queue, from another processor's.
-bool take_injected(Processor& processor);
+bool take_injected(Carrier& carrier, Processor& processor);
 bool steal_into(Carrier& carrier, Processor& thief);
 // Nothing to run: waits for events, or sleeps without a processor.
 void go_idle(Carrier& carrier, Processor& processor);

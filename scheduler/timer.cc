@@ -85,8 +85,8 @@ int TimerHeap::fire(int64_t now) {
   int fired = 0;
   while (root_ != nullptr && root_->at <= now) {
     Timer& due = *root_;
-    unlink(due);
     due.waiter->wake(Wakeup::timed_out);
+    unlink(due);  // last: from here on the waiter may be gone [unlink-before-return]
     ++fired;
   }
   return fired;

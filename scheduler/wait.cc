@@ -50,7 +50,9 @@ bool may_switch() {
   return true;
 }
 
-Waiter::Waiter(WaitKind kind, const void* object) : kind_(kind) {
+bool Waiter::is_of_this_process() const { return forks_ == scheduler::forks(); }
+
+Waiter::Waiter(WaitKind kind, const void* object) : kind_(kind), forks_(scheduler::forks()) {
   timer_.heap = nullptr;
   timer_.waiter = this;
   green_ = may_switch() ? here.green : nullptr;
@@ -111,7 +113,7 @@ Wakeup Waiter::wait(Deadline deadline) {
     switch_out(Leaving::park);
   }
   TimerHeap* heap = __atomic_load_n(&timer_.heap, __ATOMIC_RELAXED);
-  if (heap != nullptr) heap->remove(timer_);  // [unlink-before-return]
+  if (heap != nullptr && is_of_this_process()) heap->remove(timer_);  // [unlink-before-return]
   return finish();
 }
 

@@ -66,6 +66,9 @@ class Waiter {
 
   GreenThread* green() const { return green_; }
 
+  // False in the child of a fork for a wait that began before it: what it was linked into has been emptied.
+  bool is_of_this_process() const;
+
  private:
   Wakeup wait_as_os_thread(Deadline deadline);
   Wakeup finish();
@@ -73,6 +76,7 @@ class Waiter {
   GreenThread* green_;  // null when an OS thread waits
   uint64_t epoch_;
   WaitKind kind_;
+  uint32_t forks_;
   std::atomic<uint32_t> os_word_{0};
   Timer timer_;
 };

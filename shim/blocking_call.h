@@ -44,7 +44,9 @@ inline long wait_until_ready(int fd, Direction direction, Deadline deadline) {
     case Wakeup::ready: return 0;
     case Wakeup::timed_out: return -EAGAIN;
     case Wakeup::closed: return -EBADF;
-    case Wakeup::interrupted: return signals::deliver_pending() && deadline.is_never() ? 0 : -EINTR;
+    case Wakeup::interrupted:
+      cancellation::test();
+      return signals::deliver_pending() && deadline.is_never() ? 0 : -EINTR;
     case Wakeup::cancelled: cancellation::test(); return 0;
   }
   return 0;
@@ -64,33 +66,42 @@ struct BlockingCall {
 
   // Tries and waits until the try answers something other than -EAGAIN. `blocking` is the same call without "do not
   // wait": where the kernel says ready and yet has nothing for a call that does not wait (a socket that was shut down
-  // for reading), only it has the answer.
-  template <class Try, class Blocking>
-  long run(Try attempt, Blocking blocking) {
+  // for reading, a regular file), only it has the answer. `emptied` says of a success that nothing more is there.
+  template <class Try, class Blocking, class Emptied>
+  long run(Try attempt, Blocking blocking, Emptied emptied) {
     if (!wait_first) {
       if (direction == Direction::out) {  // marks matter only to who is about to wait, and that is rare here
         long result = attempt();
-        if (result != -EAGAIN) return succeeded(result);
+        if (result != -EAGAIN) return succeeded(result, false);
         if (!may_wait()) return result;
       }
       uint8_t marks = begin_try(fd, direction);
       long result = attempt();
-      if (result != -EAGAIN) return succeeded(result);
+      if (result != -EAGAIN) return succeeded(result, emptied(result));
       if (!may_wait()) return result;
-      if (try_failed(fd, direction, marks) && is_hung_up(fd)) return succeeded(in_region(blocking));
+      if (must_block(marks)) return succeeded(in_region(blocking), false);
     }
     if (timeout != 0) deadline = Deadline::after(timeout);
     for (;;) {
       if (long failed = wait_until_ready(fd, direction, deadline); failed != 0) return failed;
       uint8_t marks = begin_try(fd, direction);
       long result = attempt();
-      if (result != -EAGAIN) return succeeded(result);
-      if (try_failed(fd, direction, marks) && is_hung_up(fd)) return succeeded(in_region(blocking));
+      if (result != -EAGAIN) return succeeded(result, emptied(result));
+      if (must_block(marks)) return succeeded(in_region(blocking), false);
     }
+  }
+  template <class Try, class Blocking>
+  long run(Try attempt, Blocking blocking) {
+    return run(attempt, blocking, [](long) { return false; });
   }
   template <class Try>
   long run(Try attempt) {
     return run(attempt, attempt);
+  }
+
+  // The try found nothing: will waiting ever change that?
+  bool must_block(uint8_t marks) const {
+    return (try_failed(fd, direction, marks) && is_hung_up(fd)) || never_waits(fd);
   }
 
   static bool is_hung_up(int fd) {
@@ -98,8 +109,13 @@ struct BlockingCall {
     return kernel::invoke(SYS_poll, &one, 1, 0) > 0 && (one.revents & (POLLHUP | POLLRDHUP)) != 0;
   }
 
-  long succeeded(long result) {
-    pass_on(fd, direction);  // [pass-on]
+  // More may be there, for the next try and for whoever else waits [pass-on]. The mark comes first: who is about to
+  // wait links itself and then looks at it.
+  long succeeded(long result, bool emptied) {
+    if (!emptied) {
+      set_mark(fd, direction);
+      pass_on(fd, direction);
+    }
     give_way();
     return result;
   }

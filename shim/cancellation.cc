@@ -13,6 +13,20 @@ bool requested() {
   return lifecycle::on_green() && glibc::cancellation_pending(here.green->thread_pointer);
 }
 
+bool ends(WaitKind kind) {
+  switch (kind) {
+    case WaitKind::descriptor:
+    case WaitKind::poll:
+    case WaitKind::condition:
+    case WaitKind::semaphore:
+    case WaitKind::join:
+    case WaitKind::sleep:
+    case WaitKind::signal:
+    case WaitKind::child: return true;
+    default: return false;
+  }
+}
+
 void test() {
   if (requested()) pthread_testcancel();
 }
@@ -60,7 +74,7 @@ int request(Thread& thread, pthread_t handle) {
     pthread_setcanceltype(type, nullptr);  // acts at once where the type is asynchronous
     return 0;
   }
-  wake_thread(thread.green, Wakeup::cancelled);
+  if (ends(thread.green.wait_kind)) wake_thread(thread.green, Wakeup::cancelled);
   signals::interrupt_region(thread);
   return 0;
 }

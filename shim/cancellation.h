@@ -9,6 +9,9 @@ namespace unblock::cancellation {
 // Has somebody asked the calling thread to end, and may it? One load.
 bool requested();
 
+// Is a wait of this kind a cancellation point? Locks are none: such a wait goes on.
+bool ends(WaitKind kind);
+
 // Ends the calling thread if so; the cleanup handlers run.
 void test();
 inline void act() { test(); }

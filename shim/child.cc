@@ -51,6 +51,7 @@ INTERPOSED FILE* popen(const char* command, const char* mode) {
 
 // pclose(3) waits for the child.
 INTERPOSED int pclose(FILE* stream) {
+  if (stream->_fileno >= 0) open_files::closing(stream->_fileno);
   return wait_for_child(0, [&] { return real::pclose(stream); });
 }
 

@@ -18,6 +18,7 @@
 #include "shim/lifecycle.h"
 #include "shim/open_file.h"
 #include "shim/real.h"
+#include "shim/signal_actions.h"
 #include "shim/signals.h"
 #include "shim/thread.h"
 
@@ -32,27 +33,34 @@ int generation;
 // While the carrier's block is loaded, it remembers whose place it took.
 void enter_window() {
   if (!lifecycle::active()) return;
+  open_files::share_all();  // again: what was born since the call began
   Critical::enter();
   scheduler::before_fork();
   threads.lock().lock();
+  open_files::lock().lock();
+  signals::actions_lock().lock();
   GreenThread* green = here.green;
   if (green == nullptr) return;
   Carrier* carrier = here.carrier;
   carrier->forking = green;
   glibc::swap_libc_variables(green->thread_pointer, carrier->thread_pointer);
   load_thread_pointer(carrier->thread_pointer);
+  ++here.critical;  // a signal that comes now is recorded: every lock that routing it needs is held
 }
 
 void leave_window() {
   Carrier* carrier = here.carrier;
   if (here.green != nullptr || carrier == nullptr || carrier->forking == nullptr) return;
   glibc::swap_libc_variables(carrier->thread_pointer, carrier->forking->thread_pointer);
+  --here.critical;
   load_thread_pointer(carrier->forking->thread_pointer);
 }
 
 void in_parent() {
   if (!lifecycle::active()) return;
   leave_window();
+  signals::actions_lock().unlock();
+  open_files::lock().unlock();
   threads.lock().unlock();
   scheduler::after_fork_in_parent();
   Critical::leave();
@@ -62,6 +70,8 @@ void in_child() {
   generation += 4;
   if (!lifecycle::active()) return;
   leave_window();
+  signals::actions_lock().unlock();
+  open_files::lock().unlock();
   threads.lock().unlock();
   Thread* me = this_thread();
   if (me != nullptr) {

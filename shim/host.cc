@@ -38,7 +38,7 @@ int start_os_thread(void (*entry)(void*), void* argument) {
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_attr_setstacksize(&attributes, os_thread_stack_bytes + glibc::block_size());
-  unsigned long all = ~0ul, before = 0;
+  unsigned long all = ~(1ul << 31 | 1ul << 32), before = 0;  // signals 32 and 33 are libc's: it waits for answers
   kernel::invoke(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
   pthread_t thread;
   int error = real::pthread_create(&thread, &attributes, begin, given);

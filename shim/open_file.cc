@@ -131,6 +131,8 @@ void closing(int fd) {
   if (file != nullptr) set(fd, nullptr);
 }
 
+Lock& lock() { return files.lock(); }
+
 int highest() { return highest_recorded.load(std::memory_order_relaxed); }
 
 void forget(int fd) {

@@ -8,6 +8,8 @@
 
 #include <atomic>
 
+#include "scheduler/lock.h"
+
 namespace unblock {
 
 enum class Kind : uint8_t {
@@ -50,6 +52,9 @@ void duplicated(int original, int copy);
 
 // The descriptor is about to be closed: its waiters end with EBADF and what we know of it is forgotten.
 void closing(int fd);
+
+// Held across a fork.
+Lock& lock();
 
 // The highest number that we ever recorded; -1 at first.
 int highest();

@@ -3,6 +3,7 @@
 // The kernel's own call with no time-out gives every answer; the loop only says when to ask again. Interests are
 // linked first and the kernel asked afterwards, so an event in between wakes us [publish-then-recheck].
 
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -75,6 +76,7 @@ long wait_for_any(size_t count, bool ask_first, Deadline deadline, Check check, 
     Wakeup wakeup = waiter.wait(deadline);
     interests.unwatch_all();
     if (wakeup == Wakeup::interrupted) {
+      cancellation::test();
       signals::deliver_pending();
       return -EINTR;
     }
@@ -118,6 +120,23 @@ long poll_waiting(pollfd* descriptors, nfds_t count, Deadline deadline) {
         timespec left = until.is_never() ? timespec{} : time_left(until);
         return kernel::invoke(SYS_ppoll, descriptors, count, until.is_never() ? nullptr : &left, nullptr, 8);
       });
+}
+
+// The kernel looks at no more descriptors than the process's table has room for, so a program may name a number far
+// beyond its set. The size stands in /proc; without it the program's number is believed.
+int clamp_to_table(int count) {
+  if (count <= FD_SETSIZE) return count;
+  long file = kernel::invoke(SYS_open, "/proc/self/status", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return count;
+  char text[1024];
+  long size = kernel::invoke(SYS_read, file, text, sizeof text - 1);
+  kernel::invoke(SYS_close, file);
+  text[size > 0 ? size : 0] = 0;
+  const char* line = strstr(text, "FDSize:");
+  if (line == nullptr) return count;
+  int room = 0;
+  for (const char* c = line + 7; *c != '\n' && *c != 0; ++c) room = *c >= '0' && *c <= '9' ? room * 10 + (*c - '0') : room;
+  return count < room ? count : room;
 }
 
 // The three sets of a select, copied because the kernel overwrites them and because a wait may need them again.
@@ -204,6 +223,7 @@ class Sets {
 
 long select_waiting(int count, fd_set* in, fd_set* out, fd_set* except, Deadline deadline) {
   if (count < 0) return -EINVAL;
+  count = clamp_to_table(count);
   Sets sets(count, in, out, except);
   if (long failed = sets.copy(); failed != 0) return failed;
   long result = wait_for_any(

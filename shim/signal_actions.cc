@@ -15,8 +15,8 @@ namespace {
 
 constexpr int signal_count = 64;
 
-struct sigaction actions[signal_count + 1];  // the program's; guarded(actions_lock) for writing
-Lock actions_lock;
+struct sigaction actions[signal_count + 1];  // the program's; guarded(changing) for writing
+Lock changing;
 
 bool is_handler(const struct sigaction& action) {
   return action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
@@ -51,6 +51,8 @@ struct sigaction in_front_of(int signal, const struct sigaction& action) {
 
 }  // namespace
 
+Lock& actions_lock() { return changing; }
+
 void take_over_actions() {
   for (int signal = 1; signal <= signal_count; ++signal) {
     struct sigaction action;
@@ -66,7 +68,7 @@ void take_over_actions() {
 void guard_defaults(unsigned long blocked) {
   unsigned long wanted = blocked & ~never_guarded;
   if ((wanted & ~guarded.load(std::memory_order_relaxed)) == 0) return;
-  Held held(actions_lock);
+  Held held(changing);
   unsigned long due = wanted & ~guarded.fetch_or(wanted, std::memory_order_relaxed);
   for (; due != 0; due &= due - 1) {
     int signal = __builtin_ctzl(due) + 1;
@@ -93,7 +95,7 @@ void take_default_action(int signal) {
 void call_action(int signal, siginfo_t* info, void* context) {
   struct sigaction action;
   {
-    Held held(actions_lock);
+    Held held(changing);
     action = actions[signal];
     if (action.sa_flags & SA_RESETHAND) actions[signal].sa_handler = SIG_DFL;
   }
@@ -114,7 +116,7 @@ unsigned long action_mask(int signal) {
 
 int change_action(int signal, const struct sigaction* wanted, struct sigaction* before) {
   if (!is_programs_signal(signal)) return real::sigaction(signal, wanted, before);
-  Held held(actions_lock);
+  Held held(changing);
   struct sigaction old_of_program = actions[signal], ours;
   if (wanted != nullptr) {
     actions[signal] = *wanted;

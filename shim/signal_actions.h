@@ -3,10 +3,15 @@
 
 #include <signal.h>
 
+#include "scheduler/lock.h"
+
 namespace unblock::signals {
 
 // Our handler; see signals.h.
 void arrive(int signal, siginfo_t* info, void* context);
+
+// Held across a fork.
+Lock& actions_lock();
 
 // Puts ours in front of every handler that the program has installed so far.
 void take_over_actions();

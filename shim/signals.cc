@@ -101,10 +101,14 @@ void note_mask(Mask mask) {
   guard_defaults(mask);
 }
 
-void note_end_of_mask(Mask mask) {
-  if (mask == blocked_by_all.load(std::memory_order_seq_cst)) return;
+void look_through_masks() {
   may_block_more.store(true, std::memory_order_seq_cst);
   scheduler::renew_waiting_mask();
+}
+
+// A thread that ends with the commonest mask leaves others that have it.
+void note_end_of_mask(Mask mask) {
+  if (mask != blocked_by_all.load(std::memory_order_seq_cst)) look_through_masks();
 }
 
 // Every thread blocks the signal by now, but this OS thread still let it through: it blocks it too, and the signal is
@@ -112,6 +116,7 @@ void note_end_of_mask(Mask mask) {
 void send_back(int signal, siginfo_t info) {
   Mask blocked = here.carrier->kernel_mask | bit(signal);
   set_kernel_mask(*here.carrier, blocked);
+  may_block_more.store(true, std::memory_order_seq_cst);
   long self = kernel::invoke(SYS_getpid);
   // Only the first OS thread may send on what the kernel has sent; what is lost otherwise is who sent it.
   if (kernel::invoke(SYS_rt_sigqueueinfo, self, signal, &info) != 0) kernel::invoke(SYS_kill, self, signal);
@@ -255,9 +260,10 @@ void kernel_has_mask(Thread& me, Mask mask) {
 void set_thread_mask(Thread& me, Mask mask) {
   mask &= ~libcs_own;
   if (me.mask == mask) return;
+  bool blocks_more = (mask & ~me.mask & ~blocked_by_all.load(std::memory_order_seq_cst)) != 0;
   note_mask(mask);
-  note_end_of_mask(me.mask);
   me.mask = mask;
+  if (blocks_more) look_through_masks();
   Critical critical;
   set_kernel_mask(*here.carrier, mask);
 }
@@ -381,7 +387,7 @@ bool reason_not_to_park(GreenThread& green, Wakeup& reason) {
     reason = Wakeup::interrupted;
     return true;
   }
-  if (cancellation::requested()) {
+  if (cancellation::ends(green.wait_kind) && cancellation::requested()) {
     reason = Wakeup::cancelled;
     return true;
   }

@@ -15,6 +15,7 @@ int sleep_until(Deadline deadline) {
     Waiter waiter(WaitKind::sleep);
     switch (waiter.wait(deadline)) {
       case Wakeup::interrupted:
+        cancellation::test();
         signals::deliver_pending();
         return EINTR;
       case Wakeup::cancelled: cancellation::test(); break;

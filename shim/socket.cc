@@ -55,9 +55,7 @@ long try_accept(int fd, OpenFile& file, sockaddr* address, socklen_t* size, int 
 long accept_waiting(int fd, OpenFile& file, sockaddr* address, socklen_t* size, int flags) {
   BlockingCall call{fd, file, Direction::in, false, file.receive_timeout, false};
   if (!call.may_wait()) return kernel::invoke(SYS_accept4, fd, address, size, flags);
-  long result = call.run([&] { return try_accept(fd, file, address, size, flags); });
-  set_mark(fd, Direction::in);
-  return result;
+  return call.run([&] { return try_accept(fd, file, address, size, flags); });
 }
 
 bool is_socket(const OpenFile* file) {

@@ -10,6 +10,10 @@ namespace {
 
 constexpr int tries_before_parking = 64;
 
+// The lock word does not say whether it is shared with other processes. Once the program has made a shared one, none is
+// parked for: another process would wake nobody.
+std::atomic<bool> some_are_shared;
+
 bool take(pthread_spinlock_t* lock) { return real::pthread_spin_trylock(lock) == 0; }
 
 }  // namespace
@@ -21,6 +25,7 @@ INTERPOSED int pthread_spin_lock(pthread_spinlock_t* lock) {
     if (take(lock)) return 0;
     __builtin_ia32_pause();
   }
+  if (some_are_shared) return in_long_region([&] { return real::pthread_spin_lock(lock); });
   for (;;) {
     Parking parking = parking_lot::park(const_cast<int*>(lock), WaitKind::spin, Deadline::never(),
                                         [&] { return take(lock) ? Recheck::leave : Recheck::park; });
@@ -37,4 +42,10 @@ INTERPOSED int pthread_spin_unlock(pthread_spinlock_t* lock) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   parking_lot::unpark(const_cast<int*>(lock), 1);
   return result;
+}
+
+// pthread_spin_init(3).
+INTERPOSED int pthread_spin_init(pthread_spinlock_t* lock, int shared) {
+  if (shared == PTHREAD_PROCESS_SHARED) some_are_shared = true;
+  return real::pthread_spin_init(lock, shared);
 }

@@ -38,9 +38,7 @@ template <class Try>
 long when_ready(int fd, OpenFile& file, Direction direction, Try attempt) {
   int64_t timeout = direction == Direction::in ? file.receive_timeout : file.send_timeout;
   BlockingCall call{fd, file, direction, false, timeout, false};
-  long result = call.run([&]() -> long { return ready_now(fd, direction) ? attempt() : -EAGAIN; });
-  set_mark(fd, direction);
-  return result;
+  return call.run([&]() -> long { return ready_now(fd, direction) ? attempt() : -EAGAIN; });
 }
 
 long wait_until_ready_if_it_waits(int fd, Direction direction) {
@@ -55,7 +53,6 @@ long send_everything(int out, OpenFile& target, size_t size, Send send_some) {
   while (sent < size) {
     BlockingCall call{out, target, Direction::out, false, target.send_timeout, false};
     long result = call.run([&] { return send_some(size - sent); });
-    set_mark(out, Direction::out);
     if (result <= 0) return sent != 0 ? (long)sent : result;
     sent += result;
   }

@@ -245,6 +245,9 @@ Thread* adopt_first_thread() {
 
 void forget_other_threads(Thread* survivor) {
   first = survivor;
+  threads.for_each([&](Thread& each) {
+    if (&each != survivor) each.life.fetch_or(finished, std::memory_order_relaxed);  // they do not exist here
+  });
   // Their records and stacks are copies nobody will use again; only the counts matter.
   alive.store(survivor != nullptr ? 1 : 0);
   peak.store(alive.load());

@@ -27,9 +27,9 @@ bool nothing_left(int fd, const OpenFile& file) { return is_tcp(file) && !worth_
 
 // The short-read rule (DESIGN: one recv for each request): a plain read on a TCP stream that got less than it asked
 // for has emptied it, so the mark stays clear; everything else may have left something.
-void mark_after_read(int fd, const OpenFile& file, long result, size_t size, bool plain) {
-  if (result > 0 && (size_t)result < size && plain && is_tcp(file)) return;
-  set_mark(fd, Direction::in);
+template <class Size>
+bool emptied_by(const OpenFile& file, long result, Size size, bool plain) {
+  return plain && result > 0 && is_tcp(file) && (size_t)result < size();
 }
 
 template <class Size, class Try>
@@ -39,9 +39,8 @@ long receive_once(int fd, OpenFile& file, Size size, int flags, Try attempt) {
   if (file.own_low_water && !dont_wait) return in_region([&] { return attempt(0); });
   BlockingCall call{fd, file, Direction::in, dont_wait, file.receive_timeout, false};
   call.wait_first = !dont_wait && nothing_left(fd, file) && call.may_wait();
-  long result = call.run([&] { return attempt(MSG_DONTWAIT); }, [&] { return attempt(0); });
-  if (result != -EAGAIN) mark_after_read(fd, file, result, result > 0 ? size() : 0, plain);
-  return result;
+  return call.run([&] { return attempt(MSG_DONTWAIT); }, [&] { return attempt(0); },
+                  [&](long result) { return emptied_by(file, result, size, plain); });
 }
 
 // MSG_WAITALL on a stream: goes on until everything has come, the stream ends, or something happens; what has come by
@@ -138,14 +137,11 @@ long without_socket(int fd, OpenFile& file, Direction direction, NoWait nowait, 
   std::atomic<bool>& works = direction == Direction::in ? file.reads_nowait : file.writes_nowait;
   if (works.load(std::memory_order_relaxed)) {
     BlockingCall call{fd, file, direction, false, 0, false};
-    long result = call.run(nowait);
-    if (result != -EAGAIN) set_mark(fd, direction);
+    long result = call.run(nowait, plain);
     if (result != -EOPNOTSUPP) return result;
     works.store(false, std::memory_order_relaxed);
   }
-  long result = poll_then_call(fd, file, direction, plain);
-  set_mark(fd, direction);
-  return result;
+  return poll_then_call(fd, file, direction, plain);
 }
 
 // Many bytes to something that can only be polled: a page at a time is what POLLOUT promises.
