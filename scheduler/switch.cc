@@ -28,6 +28,7 @@ Leaving resume(Carrier& carrier, GreenThread& green) {
   transfer_t from = jump_fcontext(green.context, nullptr);
   load_thread_pointer(carrier.thread_pointer);
   green.context = from.fctx;
+  if (green.local->signals_recorded) carrier.local->signals_recorded = true;  // perhaps for others than this thread
   carrier.running.store(nullptr, std::memory_order_relaxed);
   green.carrier.store(nullptr, std::memory_order_relaxed);
   return static_cast<Leaving>(reinterpret_cast<uintptr_t>(from.data));

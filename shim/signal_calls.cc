@@ -117,6 +117,18 @@ INTERPOSED int pthread_sigqueue(pthread_t handle, int signal, const union sigval
   return signals::direct_at(*thread, signal, &info);
 }
 
+// kill(2). What main sends to its own process is handled before the call returns, on whatever OS thread main is.
+INTERPOSED int kill(pid_t process, int signal) {
+  Thread* me = lifecycle::on_green() ? this_thread() : nullptr;
+  if (me == nullptr || me != first_thread() || process != me->tid || signal < 1 || signal > 64 ||
+      (me->mask >> (signal - 1) & 1)) {
+    return real::kill(process, signal);
+  }
+  siginfo_t info = {};
+  info.si_code = SI_USER;
+  return (int)answer(-signals::direct_at(*me, signal, &info));
+}
+
 // raise(3): to the calling thread.
 INTERPOSED int raise(int signal) {
   if (!lifecycle::on_green()) return real::raise(signal);

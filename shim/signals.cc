@@ -158,6 +158,13 @@ void route(int signal, const siginfo_t* info) {
 
 }  // namespace
 
+// For the end of the critical section, or for the scheduler when the thread leaves its stack in one.
+void leave_unrouted(int signal, const siginfo_t* info) {
+  infos[signal] = *info;
+  unrouted.fetch_or(bit(signal), std::memory_order_seq_cst);
+  here.signals_recorded = true;
+}
+
 void route_recorded() {
   unsigned long due = unrouted.exchange(0, std::memory_order_seq_cst);
   for (; due != 0; due &= due - 1) {
@@ -191,6 +198,18 @@ int direct_at(Thread& thread, int signal, const siginfo_t* given) {
   return 0;
 }
 
+// The kernel offers a signal of the process to its first thread first, and so do we: alarm(2) ends a read of main's
+// whoever else is running. What a thread brings upon itself, and what the kernel sends to whoever runs, stays there.
+bool is_for_main(int signal, const siginfo_t* info) {
+  constexpr Mask of_the_thread = Mask{1} << (SIGSEGV - 1) | Mask{1} << (SIGBUS - 1) | Mask{1} << (SIGILL - 1) |
+                                 Mask{1} << (SIGFPE - 1) | Mask{1} << (SIGTRAP - 1) | Mask{1} << (SIGSYS - 1) |
+                                 Mask{1} << (SIGPIPE - 1) | Mask{1} << (SIGXFSZ - 1) | Mask{1} << (SIGXCPU - 1) |
+                                 Mask{1} << (SIGPROF - 1) | Mask{1} << (SIGVTALRM - 1) | Mask{1} << (SIGCHLD - 1);
+  if ((of_the_thread & bit(signal)) || info->si_code == SI_TKILL || info->si_code == SI_TIMER) return false;
+  Thread* main = first_thread();
+  return main != nullptr && main != this_thread() && !(main->mask & bit(signal)) && is_alive(*main);
+}
+
 // In front of every handler of the program. May run at any instruction of any OS thread.
 void arrive(int signal, siginfo_t* info, void* context) {
   int saved_errno = errno;
@@ -199,9 +218,7 @@ void arrive(int signal, siginfo_t* info, void* context) {
     if (is_nudge(info)) {
       // Its thread has left this carrier and looks when it resumes.
     } else if (here.critical != 0) {
-      infos[signal] = *info;
-      unrouted.fetch_or(bit(signal), std::memory_order_seq_cst);
-      here.signals_recorded = true;
+      leave_unrouted(signal, info);
     } else {
       route(signal, info);
       // What the kernel puts back at the end of this handler is what the carrier has by now.
@@ -211,6 +228,8 @@ void arrive(int signal, siginfo_t* info, void* context) {
     take_default_action(signal);
   } else if (here.green == nullptr) {
     call_action(signal, info, context);
+  } else if (here.critical != 0 && !is_nudge(info) && is_for_main(signal, info)) {
+    leave_unrouted(signal, info);
   } else if (here.critical != 0) {
     Thread& me = *this_thread();
     if (!is_nudge(info)) record(me, signal, info);
@@ -218,7 +237,7 @@ void arrive(int signal, siginfo_t* info, void* context) {
     wake_thread(me.green, Wakeup::interrupted);
   } else if (is_nudge(info)) {
     deliver_pending();
-  } else if (this_thread()->is_ending) {
+  } else if (this_thread()->is_ending || is_for_main(signal, info)) {
     route(signal, info);
   } else {
     Thread& me = *this_thread();
@@ -405,8 +424,8 @@ bool is_inside_handler(void* handler_frame) {
 
 void deliver_recorded_signals() {
   here.signals_recorded = false;
-  if (here.green == nullptr) return signals::route_recorded();
-  signals::deliver_pending();
+  signals::route_recorded();
+  if (here.green != nullptr) signals::deliver_pending();
 }
 
 }  // namespace unblock::host

@@ -1,6 +1,7 @@
 // Signals of the process: who gets them, and the ones that the kernel sends.
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -10,6 +11,7 @@
 
 #include <atomic>
 #include <thread>
+#include <vector>
 
 #include "child.h"
 #include "signals.h"
@@ -34,6 +36,63 @@ TEST_F(ProcessSignal, KillOfOneselfIsHandledByTheCallerBeforeItReturns) {
   EXPECT_EQ(kill(getpid(), SIGUSR1), 0);
   EXPECT_EQ(handled, 1);
   EXPECT_EQ(handler_thread, pthread_self());
+}
+
+// Threads that are always running somewhere.
+class Busy {
+ public:
+  explicit Busy(int count) {
+    for (int i = 0; i < count; ++i) {
+      threads_.emplace_back([this] {
+        while (!done_) sched_yield();
+      });
+    }
+  }
+  ~Busy() {
+    done_ = true;
+    for (auto& thread : threads_) thread.join();
+  }
+
+ private:
+  std::atomic<bool> done_ = false;
+  std::vector<std::thread> threads_;
+};
+
+TEST_F(ProcessSignal, KillByMainIsHandledBeforeItReturnsWhateverOthersDo) {
+  Handler handler(SIGUSR1, note);
+  Busy busy(3);
+  for (int i = 1; i <= 200; ++i) {
+    usleep(10);
+    EXPECT_EQ(kill(getpid(), SIGUSR1), 0);
+    EXPECT_EQ(handled, i);
+    EXPECT_EQ(handler_thread, pthread_self());
+  }
+}
+
+TEST_F(ProcessSignal, GoesToMainWhileAnotherThreadComputes) {
+  static std::atomic<bool> elsewhere;
+  static std::atomic<pthread_t> main;
+  elsewhere = false;
+  main = pthread_self();
+  Handler handler(SIGALRM, [](int) {
+    if (!pthread_equal(pthread_self(), main)) elsewhere = true;
+    ++handled;
+  });
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  Busy busy(3);
+  itimerval every{.it_interval = {0, 2'000}, .it_value = {0, 2'000}}, off{};
+  ASSERT_EQ(setitimer(ITIMER_REAL, &every, nullptr), 0);
+  for (int i = 0; i < 20; ++i) {
+    char byte;
+    EXPECT_EQ(read(ends[0], &byte, 1), -1);
+    EXPECT_EQ(errno, EINTR);
+  }
+  EXPECT_EQ(setitimer(ITIMER_REAL, &off, nullptr), 0);
+  EXPECT_GE(handled, 20);
+  EXPECT_FALSE(elsewhere);
+  close(ends[0]);
+  close(ends[1]);
 }
 
 TEST_F(ProcessSignal, RunsInAThreadThatDoesNotBlockIt) {
