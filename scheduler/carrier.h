@@ -10,7 +10,8 @@
 //   A carrier                                      The monitor
 //   1. takes the next thread under the             1. each tick, under the processor's lock: has it an owner that is
 //      processor's lock, if it is still the           not waiting for events, and the same number of picks as at the
-//      owner; counts the pick                         last tick?
+//      owner; counts the pick                         last tick? And has that owner computed since, or is it blocked
+//                                                     in the kernel? One that waits for a CPU keeps its processor
 //   2. runs it, without any lock                   2. then a spare carrier becomes the owner, and is woken
 //   3. the thread leaves its stack: back to 1;     3. the old owner finds out at its step 1, or when it wakes somebody:
 //      not the owner any more: become a spare         it pushes under the lock only if it is still the owner
@@ -21,9 +22,11 @@
 //   runs than there are processors; every structure has its lock, so nothing else happens [ownership-under-lock].
 //   A carrier wakes a thread onto a processor that it has just lost and that goes idle: it cannot, the push is under
 //   the lock and fails; the thread goes to the injection queue, whose users look at the idle set afterwards.
-//   Idle against injection: the idle carrier publishes itself, then looks at the injection queue; the injector pushes,
-//   then looks at who is idle [publish-then-recheck]. Timers: who goes to sleep while another waits for events makes
-//   sure that the other's deadline is no later than the earliest timer [timer-before-sleep].
+//   Idle against injection: the idle carrier publishes itself, then looks at the injection queue; the injector
+//   pushes, then looks at who is idle [publish-then-recheck]. Timers: who goes to sleep while another waits for
+//   events makes sure that the other's deadline is no later than the earliest timer [timer-before-sleep]; and while
+//   nobody waits for events, every busy carrier looks at the timers of all processors, since an idle one has nobody
+//   to look after its own.
 //
 // Rejected. Preempting the hog by a signal (its stack would hold a scheduler's frame, its registers would be ours to
 // save, and inline system calls would see EINTR); waking a second processor for each wake-up (28 us for each).

@@ -2,7 +2,8 @@
 // What is known of each descriptor's readiness, and who waits for it.
 //
 // States of a descriptor: unregistered, or registered with the event loop, edge-triggered for both directions, once.
-// Marks: `in` and `out` say that the next try may succeed; `hang_up` and `urgent` are sticky.
+// Marks: `in` and `out` say that the next try may succeed; hang-up, the end of the peer's stream and urgent data are
+// sticky: they go only when a try proves them stale.
 //
 // Protocol.
 //   A thread that transfers                        The loop, for each event
@@ -17,10 +18,12 @@
 // Races.
 //   The event comes between 2 and 3: the mark is set, step 3 sees it under the lock [publish-then-recheck]. Data
 //   arrives between 1 and 2: the mark is set although the try took it; one needless try follows. Two readers, two
-//   messages, one edge: the first wakes, succeeds and passes on [pass-on]. The descriptor is closed under a waiter:
-//   close_descriptor() ends the wait with `closed` and starts a new generation, whose events alone count [generation].
-//   A close that we did not see: the number is born again through us and starts a new generation; where births are not
-//   seen either (`trusted` is false) each wait asks the kernel again [verify-untrusted].
+//   messages, one edge: the first wakes, succeeds and passes on [pass-on]. The second is on its way to wait while the
+//   first has the mark in hand: a success sets the mark, then looks who waits; a waiter links itself, then looks at
+//   the mark. The descriptor is closed under a waiter: close_descriptor() ends the wait with `closed` and starts a
+//   new generation, whose events alone count [generation]. A close that we did not see: the number is born again
+//   through us and starts a new generation; where births are not seen either (`trusted` is false) each wait asks the
+//   kernel again [verify-untrusted].
 //
 // Rejected. One-shot registrations (a system call for each wait); level-triggered ones (an event for each turn while
 // a byte is unread); waking every reader (thousands of acceptors would race for one connection).

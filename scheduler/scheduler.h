@@ -23,7 +23,7 @@ unsigned processor_count();
 
 // Sums over all carriers, past and present.
 Statistics statistics();
-// OS threads of ours at most and now: carriers and the monitor.
+// OS threads of ours at most: carriers and the monitor.
 unsigned os_threads_peak();
 
 // Holds the scheduler's allocators still across fork(2), so that the child's are consistent.

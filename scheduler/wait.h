@@ -41,8 +41,8 @@ namespace unblock {
 
 enum class Wakeup : uint8_t { ready, timed_out, interrupted, closed, cancelled };
 
-// May the calling thread leave its stack now? False for OS threads, bound green threads, handlers and critical
-// sections; their waits hold the carrier.
+// May the calling thread leave its stack now? False for OS threads, for bound and pinned green threads, and inside
+// signal handlers; their waits hold the carrier. Nobody waits within a Critical: switch_out() checks that.
 bool may_switch();
 
 // One wait of the calling thread, on its stack. Construct, link into sources, wait(), unlink.

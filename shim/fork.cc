@@ -2,8 +2,8 @@
 //
 // libc finds the forking thread by the thread pointer and recycles the stacks of all others in the child, so around the
 // kernel's call the carrier's own block is loaded, with the forking thread's libc variables in it: the child's malloc
-// keeps the arena of the thread that forked, and errno says why a fork failed. Our handlers are registered first of all, in our constructor: the
-// program's own therefore run on its thread's block, before ours and after ours.
+// keeps the arena of the thread that forked, and errno says why a fork failed. Our handlers are registered first of
+// all, in our constructor: the program's own therefore run on its thread's block, before ours and after ours.
 
 #include "shim/fork.h"
 
