@@ -19,6 +19,7 @@
 #include "shim/open_file.h"
 #include "shim/real.h"
 #include "shim/signal_actions.h"
+#include "shim/shared_memory.h"
 #include "shim/signals.h"
 #include "shim/thread.h"
 
@@ -82,6 +83,7 @@ void in_child() {
   }
   scheduler::after_fork_in_child(here.green, here.carrier);
   forget_other_threads(me);
+  shared_memory::after_fork_in_child();
   if (me != nullptr) signals::after_fork_in_child(*me);
   Critical::leave();
 }

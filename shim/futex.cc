@@ -1,5 +1,6 @@
 // syscall(2), for the one call that libraries make through it to wait: futex(2). libstdc++'s static guards and
-// atomic::wait, InnoDB, Rust and GLib all come this way. Private waits park in the lot; everything else passes.
+// atomic::wait, InnoDB, Rust and GLib all come this way. Private waits park in the lot, and so do those without the
+// private flag on memory that is not shared: libstdc++ never sets it. Everything else passes.
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -10,6 +11,7 @@
 #include "shim/blocking_call.h"
 #include "shim/deadline.h"
 #include "shim/real.h"
+#include "shim/shared_memory.h"
 
 using namespace unblock;
 
@@ -23,6 +25,8 @@ struct Futex {
   uint32_t* second_word;
   uint32_t third_value;
 
+  int private_flag() const { return operation & FUTEX_PRIVATE_FLAG; }
+  bool is_private() const { return private_flag() != 0; }
   int command() const { return operation & FUTEX_CMD_MASK; }
   clockid_t clock() const { return operation & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC; }
   int second_count() const { return (int)reinterpret_cast<intptr_t>(timeout); }
@@ -30,7 +34,20 @@ struct Futex {
 
 uint32_t load(uint32_t* word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST); }
 
+// The kernel clears and wakes the word of a thread that was made by clone(2) and ends; what is waited for there is its
+// number.
+bool is_thread_of_the_kernel(uint32_t value) {
+  return value != 0 && value < 1u << 22 &&
+         kernel::invoke(SYS_tgkill, kernel::invoke(SYS_getpid), (int)value, 0) == 0;
+}
+
+// May somebody end this wait who does not know the lot?
+bool is_for_strangers(const Futex& futex) {
+  return !futex.is_private() && (shared_memory::contains(futex.word) || is_thread_of_the_kernel(futex.value));
+}
+
 long wait(const Futex& futex, uint32_t bits, bool absolute) {
+  if (is_for_strangers(futex)) return -ENOSYS;
   if (bits == 0) return -EINVAL;
   Deadline deadline = Deadline::never();
   if (futex.timeout != nullptr) {
@@ -52,19 +69,22 @@ long wait(const Futex& futex, uint32_t bits, bool absolute) {
   }
 }
 
-// OS threads that wait by an inline system call sleep in the kernel: they get what the lot had no use for.
-long wake(uint32_t* word, int most, uint32_t bits) {
+// OS threads that wait by an inline system call, and other processes, sleep in the kernel: they get what the lot had no
+// use for.
+long wake(uint32_t* word, int most, uint32_t bits, int private_flag) {
   if (bits == 0) return -EINVAL;
   if (most <= 0) most = 1;
   std::atomic_thread_fence(std::memory_order_seq_cst);
   int woken = parking_lot::unpark(
       word, most, [bits](uint32_t tag, int) { return (tag & bits) != 0 ? Choice::wake : Choice::skip; });
   if (woken == most) return woken;
-  long others = kernel::invoke(SYS_futex, word, FUTEX_WAKE_BITSET_PRIVATE, most - woken, nullptr, nullptr, bits);
+  long others =
+      kernel::invoke(SYS_futex, word, FUTEX_WAKE_BITSET | private_flag, most - woken, nullptr, nullptr, bits);
   return others > 0 ? woken + others : woken;
 }
 
 long requeue(const Futex& futex, bool compare) {
+  if (!futex.is_private() && !parking_lot::anyone_at(futex.word)) return -ENOSYS;
   int moved = 0;
   int woken = parking_lot::requeue(futex.word, futex.second_word, (int)futex.value, futex.second_count(), &moved,
                                    [&] { return !compare || load(futex.word) == futex.third_value; });
@@ -97,8 +117,10 @@ bool change_and_compare(uint32_t* word, uint32_t encoded) {
 
 long wake_op(const Futex& futex) {
   bool also_second = change_and_compare(futex.second_word, futex.third_value);
-  long woken = wake(futex.word, (int)futex.value, FUTEX_BITSET_MATCH_ANY);
-  if (also_second) woken += wake(futex.second_word, futex.second_count(), FUTEX_BITSET_MATCH_ANY);
+  long woken = wake(futex.word, (int)futex.value, FUTEX_BITSET_MATCH_ANY, futex.private_flag());
+  if (also_second) {
+    woken += wake(futex.second_word, futex.second_count(), FUTEX_BITSET_MATCH_ANY, futex.private_flag());
+  }
   return woken;
 }
 
@@ -108,8 +130,8 @@ long parked_futex(const Futex& futex) {
   switch (futex.command()) {
     case FUTEX_WAIT: return wait(futex, FUTEX_BITSET_MATCH_ANY, false);
     case FUTEX_WAIT_BITSET: return wait(futex, futex.third_value, true);
-    case FUTEX_WAKE: return wake(futex.word, (int)futex.value, FUTEX_BITSET_MATCH_ANY);
-    case FUTEX_WAKE_BITSET: return wake(futex.word, (int)futex.value, futex.third_value);
+    case FUTEX_WAKE: return wake(futex.word, (int)futex.value, FUTEX_BITSET_MATCH_ANY, futex.private_flag());
+    case FUTEX_WAKE_BITSET: return wake(futex.word, (int)futex.value, futex.third_value, futex.private_flag());
     case FUTEX_REQUEUE: return requeue(futex, false);
     case FUTEX_CMP_REQUEUE: return requeue(futex, true);
     case FUTEX_WAKE_OP: return wake_op(futex);
@@ -127,7 +149,7 @@ INTERPOSED long syscall(long number, ...) noexcept {
   long d = va_arg(list, long), e = va_arg(list, long), f = va_arg(list, long);
   va_end(list);
   if (!lifecycle::active()) return real::syscall(number, a, b, c, d, e, f);
-  if (number == SYS_futex && (b & FUTEX_PRIVATE_FLAG)) {
+  if (number == SYS_futex) {
     Futex futex = {(uint32_t*)a, (int)b, (uint32_t)c, (const timespec*)d, (uint32_t*)e, (uint32_t)f};
     long result = parked_futex(futex);
     if (result != -ENOSYS) return answer(result);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -255,6 +256,31 @@ TEST(SharedFutex, WakesAnotherProcess) {
   *word.operator->() = 1;
   syscall(SYS_futex, word.operator->(), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
   EXPECT_EQ(end_of(child), 0);
+}
+
+// The kernel wakes the waiter at the end of a thread that clone(2) made: nobody else could.
+TEST(Futex, WordThatTheKernelClearsAtTheEndOfAThreadWakesItsWaiter) {
+  static pid_t word;
+  static char stack[64 << 10] __attribute__((aligned(16)));
+  word = -1;
+  int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID |
+              CLONE_PARENT_SETTID;
+  auto sleep_a_little = [](void*) __attribute__((no_sanitize("address", "thread"))) {
+    // Without a thread block of its own it may call the kernel and nothing else.
+    timespec moment = {0, 5'000'000};
+    long result;
+    asm volatile("syscall" : "=a"(result) : "a"(SYS_nanosleep), "D"(&moment), "S"(nullptr) : "rcx", "r11", "memory");
+    return 0;
+  };
+  std::thread waiter([&] {
+    pid_t tid = clone(sleep_a_little, stack + sizeof stack, flags, nullptr, &word, nullptr, &word);
+    ASSERT_GT(tid, 0);
+    while (__atomic_load_n(&word, __ATOMIC_SEQ_CST) == tid) {
+      syscall(SYS_futex, &word, FUTEX_WAIT, tid, nullptr, nullptr, 0);
+    }
+    EXPECT_EQ(word, 0);
+  });
+  waiter.join();
 }
 
 TEST(Futex, MutexBuiltOnItExcludesAndLosesNoWake) {
