@@ -507,21 +507,27 @@ void give_processor_away() {
     picks = processor->picks;
   }
   if (hand_off(*processor, *carrier, picks)) return;
-  bool given = false;
+  RunQueue left;
   {
     Held held(processor->lock);
-    if (processor->owner == carrier) {
-      processor->owner = nullptr;
-      carrier->processor.store(nullptr, std::memory_order_release);
-      given = true;
-    }
+    if (processor->owner != carrier) return;
+    processor->owner = nullptr;
+    carrier->processor.store(nullptr, std::memory_order_release);
+    left.append(processor->queue);
+    processor->left_in_turn = 0;
+    processor->length.store(0, std::memory_order_relaxed);
   }
-  if (!given) return;
   {
     Held held(idle.lock);
     push_idle_processor(*processor);
   }
-  kick_poller();  // it steals what stands in the queue; a carrier of its own comes later or never
+  // The next carrier may take another processor, and busy ones only look at the injection queue.
+  if (!left.empty()) {
+    Held held(injection.lock);
+    injection.queue.append(left);
+    injection.length.store(injection.queue.length(), std::memory_order_seq_cst);
+  }
+  kick_poller();
   want_carrier();
 }
 
