@@ -81,8 +81,8 @@ def print_calls(pairs, connections, count):
     """One request should cost one recv, one send and its share of one epoll_wait."""
     traced = rounds.take_turns(count, {each.name: lambda each=each: calls_per_request(each) for each in pairs},
                                f"echo, {connections} connections, system calls")
-    names = sorted({name for counts in traced.values() for sample in counts for name, calls in sample.items()
-                    if abs(calls) >= 0.005})
+    names = sorted({call for counts in traced.values() for sample in counts for call in sample
+                    if abs(rounds.summarise(each.get(call, 0) for each in counts).median) >= 0.005})
     print(f"System calls per request (strace, {count} times the difference of {TRACED_REQUESTS:,} and "
           f"{3 * TRACED_REQUESTS:,} requests):\n")
     rounds.print_table(["", "all"] + names, [[name, rounds.text(rounds.summarise(sum(s.values()) for s in counts))] +

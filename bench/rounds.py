@@ -71,6 +71,7 @@ def text(summary, digits=2):
 
 
 def _number(value, digits):
+    value = round(value, digits) or 0.0  # never "-0.00"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.{digits}f}"
 
 
