@@ -9,6 +9,7 @@
 #include "shim/blocking_call.h"
 #include "shim/deadline.h"
 #include "shim/mutex.h"
+#include "shim/owned_mutex.h"
 #include "shim/real.h"
 
 namespace unblock::condition {
@@ -57,10 +58,22 @@ int broadcast(pthread_cond_t* condition) {
 
 using namespace unblock;
 
+namespace {
+
+// Process-shared condition variables are libc's business altogether.
+template <class Wait>
+int wait_in_libc(const pthread_mutex_t* mutex, Wait wait) {
+  return owned_mutex::is_one(mutex) ? owned_mutex::wait_with(wait) : in_region(wait);
+}
+
+}  // namespace
+
 // pthread_cond_wait(3). Suspends the calling thread; a cancellation point.
 INTERPOSED int pthread_cond_wait(pthread_cond_t* condition, pthread_mutex_t* mutex) {
   if (!lifecycle::active()) return real::pthread_cond_wait(condition, mutex);
-  if (condition::is_shared(condition)) return in_region([&] { return real::pthread_cond_wait(condition, mutex); });
+  if (condition::is_shared(condition)) {
+    return wait_in_libc(mutex, [&] { return real::pthread_cond_wait(condition, mutex); });
+  }
   cancellation::test();
   return condition::wait(condition, mutex);
 }
@@ -71,7 +84,7 @@ INTERPOSED int pthread_cond_clockwait(pthread_cond_t* condition, pthread_mutex_t
   if (!lifecycle::active()) return real::pthread_cond_clockwait(condition, mutex, clock, until);
   if (!is_waiting_clock(clock) || !is_valid(*until)) return EINVAL;
   if (condition::is_shared(condition)) {
-    return in_region([&] { return real::pthread_cond_clockwait(condition, mutex, clock, until); });
+    return wait_in_libc(mutex, [&] { return real::pthread_cond_clockwait(condition, mutex, clock, until); });
   }
   cancellation::test();
   return condition::wait(condition, mutex, deadline_of(clock, *until));
@@ -81,7 +94,7 @@ INTERPOSED int pthread_cond_clockwait(pthread_cond_t* condition, pthread_mutex_t
 INTERPOSED int pthread_cond_timedwait(pthread_cond_t* condition, pthread_mutex_t* mutex, const timespec* until) {
   if (!lifecycle::active()) return real::pthread_cond_timedwait(condition, mutex, until);
   if (condition::is_shared(condition)) {
-    return in_region([&] { return real::pthread_cond_timedwait(condition, mutex, until); });
+    return wait_in_libc(mutex, [&] { return real::pthread_cond_timedwait(condition, mutex, until); });
   }
   return pthread_cond_clockwait(condition, mutex, condition::clock_of(condition), until);
 }

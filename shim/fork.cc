@@ -18,8 +18,8 @@
 #include "shim/lifecycle.h"
 #include "shim/open_file.h"
 #include "shim/real.h"
-#include "shim/signal_actions.h"
 #include "shim/shared_memory.h"
+#include "shim/signal_actions.h"
 #include "shim/signals.h"
 #include "shim/thread.h"
 

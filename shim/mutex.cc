@@ -11,6 +11,7 @@
 #include "scheduler/parking_lot.h"
 #include "shim/blocking_call.h"
 #include "shim/deadline.h"
+#include "shim/owned_mutex.h"
 #include "shim/real.h"
 
 namespace unblock::mutex {
@@ -47,6 +48,7 @@ bool relocks(const pthread_mutex_t* mutex) {
 }  // namespace
 
 int lock(pthread_mutex_t* mutex, Deadline deadline) {
+  if (owned_mutex::is_one(mutex)) return owned_mutex::take([&] { return real::pthread_mutex_lock(mutex); });
   int error = attempt(mutex);
   if (__builtin_expect(error != EBUSY, 1)) return error;
   if (relocks(mutex)) return EDEADLK;
@@ -66,6 +68,7 @@ int lock(pthread_mutex_t* mutex, Deadline deadline) {
 }
 
 int unlock(pthread_mutex_t* mutex) {
+  if (owned_mutex::is_one(mutex)) return owned_mutex::unlock(mutex);
   int error = real::pthread_mutex_unlock(mutex);
   if (error == 0) parking_lot::unpark(mutex, 1);
   return error;
@@ -82,6 +85,15 @@ INTERPOSED int pthread_mutex_lock(pthread_mutex_t* mutex) {
 }
 INTERPOSED int __pthread_mutex_lock(pthread_mutex_t* mutex) { return pthread_mutex_lock(mutex); }
 
+// pthread_mutex_trylock(3).
+INTERPOSED int pthread_mutex_trylock(pthread_mutex_t* mutex) {
+  if (__builtin_expect(!owned_mutex::is_one(mutex), 1) || !lifecycle::active()) {
+    return real::pthread_mutex_trylock(mutex);
+  }
+  return owned_mutex::take([&] { return real::pthread_mutex_trylock(mutex); });
+}
+INTERPOSED int __pthread_mutex_trylock(pthread_mutex_t* mutex) { return pthread_mutex_trylock(mutex); }
+
 // pthread_mutex_unlock(3).
 INTERPOSED int pthread_mutex_unlock(pthread_mutex_t* mutex) {
   if (!lifecycle::active()) return real::pthread_mutex_unlock(mutex);
@@ -93,6 +105,9 @@ INTERPOSED int __pthread_mutex_unlock(pthread_mutex_t* mutex) { return pthread_m
 INTERPOSED int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock, const timespec* until) {
   if (!lifecycle::active()) return real::pthread_mutex_clocklock(mutex, clock, until);
   if (!is_waiting_clock(clock)) return EINVAL;
+  if (owned_mutex::is_one(mutex)) {
+    return owned_mutex::take([&] { return real::pthread_mutex_clocklock(mutex, clock, until); });
+  }
   int error = mutex::attempt(mutex);
   if (error != EBUSY) return error;
   if (mutex::is_shared(mutex)) {

@@ -23,6 +23,7 @@
 #include "shim/glibc/thread_block.h"
 #include "shim/host.h"
 #include "shim/lifecycle.h"
+#include "shim/owned_mutex.h"
 #include "shim/real.h"
 #include "shim/signals.h"
 #include "shim/thread_attributes.h"
@@ -209,6 +210,7 @@ int create_c11_thread(pthread_t* handle, void* (*run)(void*), void* start, void*
 void end_this_thread(bool unwound) {
   Thread& me = *this_thread();
   glibc::end_thread();
+  owned_mutex::thread_ends();
   glibc::release_robust_mutexes([](void* word, void*) { parking_lot::unpark(word, INT32_MAX); }, nullptr);
   signals::thread_ends(me, unwound);
   sample_memory(me);

@@ -34,6 +34,7 @@ int __sched_yield(void);
 int pthread_yield(void);
 int __pthread_mutex_init(pthread_mutex_t*, const pthread_mutexattr_t*);
 int __pthread_mutex_lock(pthread_mutex_t*);
+int __pthread_mutex_trylock(pthread_mutex_t*);
 int __pthread_mutex_unlock(pthread_mutex_t*);
 int __pthread_rwlock_rdlock(pthread_rwlock_t*);
 int __pthread_rwlock_tryrdlock(pthread_rwlock_t*);

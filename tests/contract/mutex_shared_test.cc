@@ -19,26 +19,51 @@ struct Account {
   long balance = 0;
 };
 
-TEST(SharedMutex, ExcludesBetweenProcesses) {
+class EverySharedMutex : public testing::TestWithParam<MutexTraits> {};
+INSTANTIATE_TEST_SUITE_P(Kinds, EverySharedMutex,
+                         testing::Values(MutexTraits{.sharing = PTHREAD_PROCESS_SHARED},
+                                         MutexTraits{.robustness = PTHREAD_MUTEX_ROBUST,
+                                                     .sharing = PTHREAD_PROCESS_SHARED},
+                                         MutexTraits{.protocol = PTHREAD_PRIO_INHERIT,
+                                                     .sharing = PTHREAD_PROCESS_SHARED}));
+
+// Holders yield, and sleep now and then, so that threads of one process contend too.
+TEST_P(EverySharedMutex, ExcludesBetweenThreadsAndProcesses) {
   Shared<Account> account;
-  init_mutex(&account->mutex, {.sharing = PTHREAD_PROCESS_SHARED});
+  init_mutex(&account->mutex, GetParam());
   auto deposit = [&] {
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < 300; ++i) {
       if (pthread_mutex_lock(&account->mutex) != 0) return 1;
       long seen = account->balance;
       if (i % 20 == 0) sched_yield();
+      if (i % 100 == 0) usleep(500);
       account->balance = seen + 1;
       if (pthread_mutex_unlock(&account->mutex) != 0) return 1;
     }
     return 0;
   };
   pid_t first = start_child(deposit), second = start_child(deposit);
-  std::thread thread([&] { EXPECT_EQ(deposit(), 0); });
+  std::thread thread([&] { EXPECT_EQ(deposit(), 0); }), another([&] { EXPECT_EQ(deposit(), 0); });
   EXPECT_EQ(deposit(), 0);
   thread.join();
+  another.join();
   EXPECT_EQ(end_of(first), 0);
   EXPECT_EQ(end_of(second), 0);
-  EXPECT_EQ(account->balance, 2000);
+  EXPECT_EQ(account->balance, 1500);
+}
+
+TEST_P(EverySharedMutex, IsEbusyForTheOtherThreadsOfTheHoldersProcess) {
+  Shared<Account> account;
+  init_mutex(&account->mutex, GetParam());
+  EXPECT_EQ(pthread_mutex_trylock(&account->mutex), 0);
+  EXPECT_EQ(in_another_thread([&] { return pthread_mutex_trylock(&account->mutex); }), EBUSY);
+  EXPECT_EQ(in_another_thread([&] {
+              timespec deadline = in_milliseconds(10);
+              return pthread_mutex_timedlock(&account->mutex, &deadline);
+            }),
+            ETIMEDOUT);
+  usleep(1000);
+  EXPECT_EQ(pthread_mutex_unlock(&account->mutex), 0);
 }
 
 TEST(SharedMutex, WaitsForAnotherProcessToUnlock) {
@@ -122,9 +147,9 @@ TEST(SharedRobustMutex, ChildLearnsThatAThreadOfTheParentDied) {
             0);
 }
 
-TEST(SharedCondition, SignalReachesAnotherProcess) {
+TEST_P(EverySharedMutex, GoesWithASharedCondition) {
   Shared<Account> account;
-  init_mutex(&account->mutex, {.sharing = PTHREAD_PROCESS_SHARED});
+  init_mutex(&account->mutex, GetParam());
   pthread_condattr_t attributes;
   pthread_condattr_init(&attributes);
   ASSERT_EQ(pthread_condattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED), 0);
