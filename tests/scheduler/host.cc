@@ -50,6 +50,7 @@ int start_os_thread(void (*entry)(void*), void* argument) {
 
 void before_resume(Carrier&, GreenThread&) {}
 
+void before_sleep(Carrier&) {}
 unsigned long mask_for_waiting() { return 0; }
 
 bool is_inside_handler(void* handler_frame) { return handler_frame != nullptr; }
