@@ -53,6 +53,8 @@ void before_resume(Carrier&, GreenThread&) {}
 void before_sleep(Carrier&) {}
 unsigned long mask_for_waiting() { return 0; }
 
+void before_sleep(Carrier&) {}
+
 bool is_inside_handler(void* handler_frame) { return handler_frame != nullptr; }
 
 void deliver_recorded_signals() {
