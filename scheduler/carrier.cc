@@ -2,6 +2,7 @@
 
 #include <x86intrin.h>
 
+#include "scheduler/chaos.h"
 #include "scheduler/event_loop.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/switch.h"
@@ -101,6 +102,7 @@ void run_carrier(Carrier& carrier) {
     GreenThread* thread = next_thread(carrier);
     if (thread == nullptr) return;
     ++carrier.statistics.switches;
+    UNBLOCK_CHAOS_POINT();
     if (!after_leaving(carrier, *thread, resume(carrier, *thread))) return;
   }
 }
@@ -108,6 +110,7 @@ void run_carrier(Carrier& carrier) {
 void make_runnable(GreenThread& green) {
   Carrier* carrier = here.carrier;
   Processor* processor = carrier != nullptr ? carrier->processor.load(std::memory_order_acquire) : nullptr;
+  UNBLOCK_CHAOS_POINT();
   if (processor != nullptr) {
     Held held(processor->lock);
     if (processor->owner == carrier) {  // [ownership-under-lock]

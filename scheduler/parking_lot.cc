@@ -4,6 +4,8 @@
 
 #include <new>
 
+#include "scheduler/chaos.h"
+
 namespace unblock {
 
 struct Bucket {
@@ -64,6 +66,7 @@ void leave(Parked& parked) {
   for (;;) {
     Bucket* bucket = __atomic_load_n(&parked.bucket, __ATOMIC_ACQUIRE);
     if (bucket == nullptr || !parked.waiter->is_of_this_process()) return;
+    UNBLOCK_CHAOS_POINT();
     bucket->lock.lock();
     if (bucket == __atomic_load_n(&parked.bucket, __ATOMIC_ACQUIRE)) unlink(*bucket, parked);
     bucket->lock.unlock();
@@ -134,6 +137,7 @@ bool enter(Parked& parked, Recheck (*recheck)(void*), void* argument) {
     Table* table = current.load(std::memory_order_seq_cst);
     Bucket& bucket = table->bucket_of(parked.address);
     bucket.count.fetch_add(1, std::memory_order_seq_cst);  // [publish-then-recheck]
+    UNBLOCK_CHAOS_POINT();
     bucket.lock.lock();
     if (table != current.load(std::memory_order_seq_cst)) {
       bucket.count.fetch_sub(1, std::memory_order_seq_cst);
@@ -181,6 +185,7 @@ bool anyone_at(const void* address) {
 
 int unpark_erased(const void* address, int most, Choice (*choose)(uint32_t, int, void*), void* argument) {
   if (!anyone_at(address)) return 0;
+  UNBLOCK_CHAOS_POINT();
   Critical critical;
   Bucket& bucket = lock_bucket(address);
   int woken = 0;

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
+#include "scheduler/chaos.h"
 #include "scheduler/descriptor_table.h"
 #include "scheduler/event_loop.h"
 #include "scheduler/region.h"
@@ -100,6 +101,7 @@ Wakeup wait_for_descriptor(int fd, Direction direction, Deadline deadline) {
   Waiter waiter(WaitKind::descriptor, (void*)(intptr_t)fd);
   Interest interest = {&waiter, (uint8_t)direction, false, nullptr, nullptr, nullptr};
   enum { linked, marked, refused } outcome;
+  UNBLOCK_CHAOS_POINT();
   {
     Held held(readiness->lock);
     if (!ensure_registered(fd, *readiness)) {
@@ -208,6 +210,7 @@ void close_descriptor(int fd, bool shared) {
 void descriptor_event(int fd, uint32_t generation, uint32_t events) {
   Readiness* readiness = table.existing(fd);
   if (readiness == nullptr) return;
+  UNBLOCK_CHAOS_POINT();
   Held held(readiness->lock);
   if (readiness->generation != generation || !readiness->registered) return;
   uint8_t marks = 0;

@@ -6,6 +6,7 @@
 
 #include <new>
 
+#include "scheduler/chaos.h"
 #include "scheduler/check.h"
 #include "scheduler/event_loop.h"
 #include "scheduler/monitor.h"
@@ -173,6 +174,7 @@ void wait_for_events(Processor& processor) {
     int64_t now = kernel::now();
     timeout = earliest > now ? earliest - now : 0;
   }
+  UNBLOCK_CHAOS_POINT();
   if (injection.length.load(std::memory_order_seq_cst) != 0) timeout = 0;
   event_loop::poll(timeout);
   idle.polling.store(false, std::memory_order_relaxed);
@@ -366,6 +368,7 @@ void inject(GreenThread& green) {
     injection.queue.push_back(green);
     injection.length.store(injection.queue.length(), std::memory_order_seq_cst);
   }
+  UNBLOCK_CHAOS_POINT();
   // [publish-then-recheck] Busy processors look at the injection queue by themselves.
   if (!kick_poller()) start_idle_processor();
 }
@@ -415,6 +418,7 @@ bool steal_into(Carrier& carrier, Processor& thief) {
     }
     if (taken.empty()) continue;
     carrier.statistics.steals += taken.length();
+    UNBLOCK_CHAOS_POINT();
     queue_or_inject(carrier, thief, taken);
     return true;
   }
@@ -438,6 +442,7 @@ void go_idle(Carrier& carrier, Processor& processor) {
     }
   }
   if (is_poller) return wait_for_events(processor);
+  UNBLOCK_CHAOS_POINT();
   kick_if_earlier(processor.timers.earliest());  // [timer-before-sleep]
   if (injection.length.load(std::memory_order_seq_cst) != 0 && !kick_poller()) start_idle_processor();
   sleep_until_woken(carrier);
@@ -476,6 +481,7 @@ bool hand_off(Processor& processor, Carrier& owner, uint64_t picks) {
     idle.carriers_wanted.store(true, std::memory_order_seq_cst);  // ready at the next look
     return false;
   }
+  UNBLOCK_CHAOS_POINT();
   bool taken = false;
   {
     Held held(processor.lock);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "scheduler/carrier.h"
+#include "scheduler/chaos.h"
 #include "scheduler/check.h"
 #include "scheduler/region.h"
 #include "scheduler/scheduler.h"
@@ -32,6 +33,7 @@ bool end_wait(GreenThread& green, uint64_t epoch, Wakeup result) {
   uint64_t word = green.wait_word.load(std::memory_order_acquire);
   while (epoch_of(word) == epoch && (phase_of(word) == armed || phase_of(word) == parked)) {
     if (!green.wait_word.compare_exchange_weak(word, word_of(epoch, ended, result), std::memory_order_acq_rel)) continue;
+    UNBLOCK_CHAOS_POINT();
     if (phase_of(word) == parked) make_runnable(green);
     return true;
   }
@@ -101,6 +103,7 @@ Wakeup Waiter::wait(Deadline deadline) {
     Processor* processor = here.carrier->processor.load(std::memory_order_relaxed);
     TimerHeap& heap = processor != nullptr ? processor->timers : scheduler::lone_timers();
     heap.insert(timer_);
+    UNBLOCK_CHAOS_POINT();
     // [timer-before-sleep] Without a processor, or with one that was taken from us meanwhile and whose new owner may
     // be asleep already, nobody else looks at this timer in time.
     if (here.carrier->processor.load(std::memory_order_seq_cst) == nullptr) scheduler::kick_if_earlier(deadline.at);
@@ -110,6 +113,7 @@ Wakeup Waiter::wait(Deadline deadline) {
   if (phase_of(green_->wait_word.load(std::memory_order_acquire)) == armed) {
     here.carrier->statistics.parks[(int)kind_]++;
     green_->calls_without_wait = 0;
+    UNBLOCK_CHAOS_POINT();
     switch_out(Leaving::park);
   }
   TimerHeap* heap = __atomic_load_n(&timer_.heap, __ATOMIC_RELAXED);
@@ -161,6 +165,7 @@ void finish_thread() {
 // Called by the scheduler once the context of a parking thread is saved. [saved-before-parked]
 // False: the wait ended meanwhile, the thread is to run again.
 bool park_saved(GreenThread& green) {
+  UNBLOCK_CHAOS_POINT();
   uint64_t word = green.wait_word.load(std::memory_order_acquire);
   return phase_of(word) == armed &&
          green.wait_word.compare_exchange_strong(word, word_of(epoch_of(word), parked), std::memory_order_acq_rel);
