@@ -6,6 +6,7 @@
 #include <random>
 #include <thread>
 
+#include "tests/scheduler/objects.h"
 #include "tests/scheduler/test_thread.h"
 
 using namespace unblock;
@@ -54,32 +55,6 @@ class Row {
 };
 
 Deadline soon() { return Deadline::after(1'000'000); }
-
-// A semaphore over the lot, as the shim builds its own: an atomic word, and the lot when it is empty.
-class Semaphore {
- public:
-  void take() {
-    while (!try_take()) {
-      parking_lot::park(&value_, WaitKind::semaphore, Deadline::never(),
-                        [&] { return value_.load() > 0 ? Recheck::leave : Recheck::park; });
-    }
-  }
-  bool try_take() {
-    int value = value_.load();
-    while (value > 0) {
-      if (value_.compare_exchange_weak(value, value - 1)) return true;
-    }
-    return false;
-  }
-  void give() {
-    value_.fetch_add(1);
-    parking_lot::unpark(&value_, 1);
-  }
-  int value() const { return value_.load(); }
-
- private:
-  std::atomic<int> value_{0};
-};
 
 }  // namespace
 
@@ -312,7 +287,7 @@ TEST(ParkingLot, GrowsWithThoseWhoWait) {
 // Each token is taken once, whoever gives and takes, and nobody sleeps beside one.
 TEST(ParkingLot, NoWakeUpIsLostBetweenGreenAndOsThreads) {
   constexpr int threads_of_a_kind = 4, tokens_of_each = 2'000;
-  Semaphore tokens, results;
+  test::Semaphore tokens, results;
   auto give = [&](int) {
     for (int i = 0; i < tokens_of_each; ++i) {
       tokens.give();
