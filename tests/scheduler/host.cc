@@ -50,7 +50,6 @@ int start_os_thread(void (*entry)(void*), void* argument) {
 
 void before_resume(Carrier&, GreenThread&) {}
 
-void before_sleep(Carrier&) {}
 unsigned long mask_for_waiting() { return 0; }
 
 void before_sleep(Carrier&) {}
