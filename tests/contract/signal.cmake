@@ -4,3 +4,4 @@ unblock_contract_test(signal_interrupt signal_interrupt_test.cc PARKS semaphore 
 unblock_contract_test(signal_wait signal_wait_test.cc PARKS join)
 unblock_contract_test(signal_stack signal_stack_test.cc PARKS sleep)
 unblock_contract_test(signal_process signal_process_test.cc PARKS join)
+unblock_contract_test(signal_queue signal_queue_test.cc)

@@ -105,17 +105,6 @@ TEST(Sigwaitinfo, TellsWhoSentIt) {
   EXPECT_EQ(info.si_uid, getuid());
 }
 
-TEST(Sigwaitinfo, TakesQueuedOnesInOrder) {
-  Blocked blocked({SIGRTMIN});
-  sigset_t set = set_of({SIGRTMIN});
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(sigqueue(getpid(), SIGRTMIN, {.sival_int = i}), 0);
-  for (int i = 0; i < 5; ++i) {
-    siginfo_t info{};
-    EXPECT_EQ(sigwaitinfo(&set, &info), SIGRTMIN);
-    EXPECT_EQ(info.si_value.sival_int, i);
-  }
-}
-
 TEST(Sigtimedwait, TimesOutWithEagainAndNotBefore) {
   Blocked blocked({SIGUSR1});
   sigset_t set = set_of({SIGUSR1});
