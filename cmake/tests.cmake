@@ -21,7 +21,8 @@
 #     A Python script; UNBLOCK_BUILD_DIR and UNBLOCK_SOURCE_DIR are in its environment.
 #
 # Options: ARGS (of the binary or script), LIBRARIES (linked), ENVIRONMENT (NAME=value…), TIMEOUT seconds,
-# LONG (only `scripts/test --long` runs it), SERIAL (it has the machine to itself).
+# LONG (only `scripts/test --long` runs it), SERIAL (it has the machine to itself), NOT_SANITIZED (tests of the binary, by
+# their GoogleTest names, that do to libc what a sanitizer takes for a bug).
 #
 # With UNBLOCK_SANITIZE the names begin with asan. or tsan., and programs and house tests, which do not differ, are left
 # out.
@@ -36,7 +37,11 @@ set(UNBLOCK_TEST_MAIN ${PROJECT_SOURCE_DIR}/tests/contract/main.cc)
 
 # Parses the options of the calling function into arg_NAME.
 macro(unblock_parse_options)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "LONG;SERIAL" "TIMEOUT" "ARGS;LIBRARIES;ENVIRONMENT;PARKS;COUNTS")
+  cmake_parse_arguments(PARSE_ARGV 2 arg "LONG;SERIAL" "TIMEOUT" "ARGS;LIBRARIES;ENVIRONMENT;PARKS;COUNTS;NOT_SANITIZED")
+  if(arg_NOT_SANITIZED AND UNBLOCK_SANITIZE)
+    list(JOIN arg_NOT_SANITIZED : unsuitable)
+    list(APPEND arg_ARGS --gtest_filter=-${unsuitable})
+  endif()
 endmacro()
 
 function(unblock_contract_test name)
