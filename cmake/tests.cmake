@@ -24,14 +24,18 @@
 # LONG (only `scripts/test --long` runs it), SERIAL (it has the machine to itself), NOT_SANITIZED (tests of the binary, by
 # their GoogleTest names, that do to libc what a sanitizer takes for a bug).
 #
-# With UNBLOCK_SANITIZE the names begin with asan. or tsan., and programs and house tests, which do not differ, are left
-# out.
+# With UNBLOCK_SANITIZE the names begin with asan. or tsan.; programs and house tests, which do not differ, are left out,
+# and so are the runs on 1 and 2 processors.
 include_guard()
 
 find_package(GTest REQUIRED)
 find_package(Threads REQUIRED)
 find_program(UNBLOCK_PYTHON python3 HINTS /usr/bin REQUIRED)
 
+set(UNBLOCK_TEST_PROCESSORS 1 2 4)
+if(UNBLOCK_SANITIZE)
+  set(UNBLOCK_TEST_PROCESSORS 4)
+endif()
 set(UNBLOCK_RUNNER ${PROJECT_SOURCE_DIR}/tests/run_under_unblock)
 set(UNBLOCK_TEST_MAIN ${PROJECT_SOURCE_DIR}/tests/contract/main.cc)
 
@@ -49,7 +53,7 @@ function(unblock_contract_test name)
   unblock_unaware_binary(contract.${name} ${ARGV1})
   unblock_register(contract.${name}.libc contract "$<TARGET_FILE:contract.${name}>;${arg_ARGS}")
   unblock_register_under_unblock(contract.${name}.unblock contract contract.${name})
-  foreach(processors 1 2 4)
+  foreach(processors ${UNBLOCK_TEST_PROCESSORS})
     unblock_register_under_unblock(contract.${name}.unblock${processors} contract contract.${name}
       --processors ${processors})
   endforeach()
@@ -58,7 +62,7 @@ endfunction()
 function(unblock_departure_test name)
   unblock_parse_options()
   unblock_unaware_binary(departure.${name} ${ARGV1})
-  foreach(processors 1 2 4)
+  foreach(processors ${UNBLOCK_TEST_PROCESSORS})
     unblock_register_under_unblock(departure.${name}.unblock${processors} contract departure.${name}
       --processors ${processors})
   endforeach()

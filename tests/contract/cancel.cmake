@@ -1,1 +1,2 @@
-unblock_contract_test(cancel cancel_test.cc PARKS sleep semaphore condition)
+unblock_contract_test(cancel cancel_test.cc PARKS sleep semaphore condition
+  NOT_SANITIZED Cancel.EndsConditionWaitsAndHandlersFindTheMutexHeld)  # unwinding leaves red zones on the stack
