@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { contenders = 4, crowd = 500, shortest_nanoseconds = 20000000 };
+enum { contenders = 4, crowd = 500, least_batches = 5, most_batches = 1000, enough_nanoseconds = 20000000 };
 
 static void require(int holds, const char* what) {
   if (holds) return;
@@ -202,22 +202,22 @@ struct Primitive {
   long times;
 };
 
-// So many times between two looks at the clock.
+// So many times in a batch: a small part of the kernel's time slice, many times the start of a thread.
 static const struct Primitive primitives[] = {
-    {"spawn_join", spawn_join, 1000},
-    {"spawn_join_crowd", spawn_join_crowd, 1000},
-    {"yield_between_two", yield_between_two, 50000},
-    {"sleep_zero", sleep_zero, 500},
-    {"mutex_uncontended", mutex_uncontended, 2000000},
-    {"mutex_contended", mutex_contended, 400000},
-    {"semaphore_uncontended", semaphore_uncontended, 2000000},
-    {"thread_local_access", thread_local_access, 10000000},
-    {"key_access", key_access, 5000000},
-    {"pipe_alone", pipe_alone, 20000},
-    {"condition_ping_pong", condition_ping_pong, 2000},
-    {"semaphore_ping_pong", semaphore_ping_pong, 2000},
-    {"pipe_ping_pong", pipe_ping_pong, 2000},
-    {"socketpair_ping_pong", socketpair_ping_pong, 2000},
+    {"spawn_join", spawn_join, 50},
+    {"spawn_join_crowd", spawn_join_crowd, 500},
+    {"yield_between_two", yield_between_two, 500},
+    {"sleep_zero", sleep_zero, 10},
+    {"mutex_uncontended", mutex_uncontended, 20000},
+    {"mutex_contended", mutex_contended, 40000},
+    {"semaphore_uncontended", semaphore_uncontended, 20000},
+    {"thread_local_access", thread_local_access, 100000},
+    {"key_access", key_access, 50000},
+    {"pipe_alone", pipe_alone, 400},
+    {"condition_ping_pong", condition_ping_pong, 150},
+    {"semaphore_ping_pong", semaphore_ping_pong, 150},
+    {"pipe_ping_pong", pipe_ping_pong, 150},
+    {"socketpair_ping_pong", socketpair_ping_pong, 150},
 };
 
 static int chosen(const char* name, int count, char** names) {
@@ -227,17 +227,25 @@ static int chosen(const char* name, int count, char** names) {
   return count == 0;
 }
 
-// What is fast is repeated, so that one interruption by the kernel does not outweigh all of it.
+static int by_size(const void* left, const void* right) {
+  double difference = *(const double*)left - *(const double*)right;
+  return (difference > 0) - (difference < 0);
+}
+
+// The median of many short batches: one in which the kernel ran somebody else does not count.
 static void measure(const struct Primitive* primitive, const char* separator) {
-  primitive->run(primitive->times / 20);
-  double begin = now(), elapsed;
-  long done = 0;
-  do {
+  double batches[most_batches];
+  int count = 0;
+  primitive->run(primitive->times / 5);
+  double begin = now(), last = begin;
+  while (count < most_batches && (count < least_batches || last - begin < enough_nanoseconds)) {
     primitive->run(primitive->times);
-    done += primitive->times;
-    elapsed = now() - begin;
-  } while (elapsed < shortest_nanoseconds);
-  printf("%s\"%s\": %.3f", separator, primitive->name, elapsed / (double)done);
+    double end = now();
+    batches[count++] = (end - last) / (double)primitive->times;
+    last = end;
+  }
+  qsort(batches, (size_t)count, sizeof *batches, by_size);
+  printf("%s\"%s\": %.3f", separator, primitive->name, batches[count / 2]);
 }
 
 static void* stay(void* gate) {
