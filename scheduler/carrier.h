@@ -53,7 +53,7 @@ struct Processor {
   uint64_t turn_began;       // owner: time-stamp counter
   uint64_t polled;           // owner: time-stamp counter
   uint64_t seen_picks;       // monitor
-  int64_t seen_cpu_time;     // monitor: its owner's at the last look
+  int64_t seen_cpu_time;     // monitor: its owner's when this pick was first seen
   Carrier* seen_owner;       // monitor
   Processor* next_idle;      // guarded(idle lock)
 };

@@ -32,11 +32,14 @@ long control(int operation, int fd, uint64_t data, uint32_t events) {
   return kernel::invoke(SYS_epoll_ctl, epoll_fd, operation, fd, &event);
 }
 
-// Moves a descriptor to the highest free number below the limit.
+// Moves a descriptor to the highest free number below the limit, or below 65,536 where the limit is higher: the kernel's
+// table of descriptors grows to the highest number, and each fork copies it.
 int move_to_the_top(int fd) {
   if (fd < 0) return fd;
+  constexpr rlim_t highest_sensible = 65'536;
   rlimit limit = {};
   kernel::invoke(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit);
+  if (limit.rlim_cur > highest_sensible) limit.rlim_cur = highest_sensible;
   for (long low = (long)limit.rlim_cur - 1; low > fd && low > (long)limit.rlim_cur - 64; --low) {
     long moved = kernel::invoke(SYS_fcntl, fd, F_DUPFD_CLOEXEC, low);
     if (moved < 0) continue;

@@ -12,6 +12,8 @@ namespace {
 constexpr int idle_looks_before_sleep = 1;
 // A thread found this often, with few waits between, gets an OS thread of its own.
 constexpr uint32_t detections_before_binding = 16;
+// So much CPU time within one pick, which usually takes some microseconds, makes a hog.
+constexpr int64_t hog_nanoseconds = tick_nanoseconds / 5;
 
 bool is_running;
 bool is_ticking;
@@ -48,9 +50,10 @@ bool is_runnable(int kernel_tid) {
 }
 
 // Has the carrier kept its thread by computing or by blocking in the kernel? One that is merely waiting for a CPU
-// gains nothing from a hand-off: there would be one more to wait.
-bool keeps_its_processor(Processor& processor, Carrier& owner, int64_t cpu_time_now) {
-  return cpu_time_now - processor.seen_cpu_time >= tick_nanoseconds / 2 || !is_runnable(owner.kernel_tid);
+// gains nothing from a hand-off: there would be one more to wait. What it has computed adds up over the looks that
+// find the same pick, so that a hog is found also where others leave it a small part of a CPU.
+bool keeps_its_processor(Processor& processor, Carrier& owner) {
+  return cpu_time(owner.kernel_tid) - processor.seen_cpu_time >= hog_nanoseconds || !is_runnable(owner.kernel_tid);
 }
 
 // True when somebody ran since the last look.
@@ -64,15 +67,18 @@ bool look_at(Processor& processor) {
     if (owner == nullptr || processor.waiting) {
       bool moved = picks != processor.seen_picks;
       processor.seen_picks = picks;
+      processor.seen_owner = nullptr;
       return moved;
     }
   }
-  int64_t cpu_time_now = cpu_time(owner->kernel_tid);
-  bool stuck = picks == processor.seen_picks && owner == processor.seen_owner && keeps_its_processor(processor, *owner, cpu_time_now);
-  if (stuck && scheduler::hand_off(processor, *owner, picks)) count_detection(*owner);
-  processor.seen_picks = picks;
-  processor.seen_cpu_time = cpu_time_now;
-  processor.seen_owner = owner;
+  if (picks != processor.seen_picks || owner != processor.seen_owner) {
+    processor.seen_picks = picks;
+    processor.seen_owner = owner;
+    processor.seen_cpu_time = cpu_time(owner->kernel_tid);
+    return true;
+  }
+  if (!keeps_its_processor(processor, *owner)) return true;
+  if (scheduler::hand_off(processor, *owner, picks)) count_detection(*owner);
   return true;
 }
 
