@@ -27,6 +27,13 @@ inline std::ostream& operator<<(std::ostream& out, const Outcome& outcome) {
 inline Outcome done(long result) { return {result, 0}; }
 inline Outcome failed(int error) { return {-1, error}; }
 
+// A sanitizer looks at a call's memory before the kernel does, and ends the program where the kernel says EFAULT.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kernel_looks_first = false;
+#else
+constexpr bool kernel_looks_first = true;
+#endif
+
 // Calls `call` with `arguments` and tells what came of it.
 template <typename Call, typename... Arguments>
 Outcome attempt(Call call, Arguments&&... arguments) {

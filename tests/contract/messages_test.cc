@@ -186,6 +186,7 @@ TEST(Messages, BadArgumentsAreTheKernelsToRefuse) {
   std::string text(16, '\0');
   OnePiece message(text);
   EXPECT_EQ(attempt(recvmsg, -1, &message.header, 0), failed(EBADF));
+  if (!kernel_looks_first) return;
   EXPECT_EQ(attempt(recvmsg, ends.near, reinterpret_cast<msghdr*>(8), 0), failed(EFAULT));
   message.header.msg_iovlen = 5000;
   EXPECT_EQ(attempt(recvmsg, ends.near, &message.header, 0), failed(EMSGSIZE));

@@ -237,9 +237,11 @@ TEST(Poll, ManyDescriptorsAreWatchedAtOnce) {
 TEST(Poll, BadArgumentsAreTheKernelsToRefuse) {
   pollfd set = {0, 0, 0};
   timespec impossible = {0, 2000000000};
-  EXPECT_EQ(attempt(poll, reinterpret_cast<pollfd*>(8), 1, 0), failed(EFAULT));
-  EXPECT_EQ(attempt(poll, &set, 1 << 30, 0), failed(EINVAL));
   EXPECT_EQ(attempt(ppoll, &set, 1, &impossible, nullptr), failed(EINVAL));
+  if (!kernel_looks_first) return;
+  EXPECT_EQ(attempt(poll, reinterpret_cast<pollfd*>(8), 1, 0), failed(EFAULT));
+  EXPECT_EQ(attempt(poll, reinterpret_cast<pollfd*>(8), 1, -1), failed(EFAULT));
+  EXPECT_EQ(attempt(poll, &set, 1 << 30, 0), failed(EINVAL));
 }
 
 }  // namespace

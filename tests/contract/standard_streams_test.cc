@@ -95,8 +95,7 @@ class Filter {
       dup2(in.near, STDIN_FILENO);
       dup2(out.far, STDOUT_FILENO);
       in.far.reset();
-      Background other([&] { return work(); });
-      int result = other.answer();
+      int result = work();
       fflush(stdout);
       return result;
     });
