@@ -3,16 +3,13 @@
 #include "scheduler/parking_lot.h"
 #include "shim/blocking_call.h"
 #include "shim/real.h"
+#include "shim/shared_memory.h"
 
 using namespace unblock;
 
 namespace {
 
 constexpr int tries_before_parking = 64;
-
-// The lock word does not say whether it is shared with other processes. Once the program has made a shared one, none is
-// parked for: another process would wake nobody.
-std::atomic<bool> some_are_shared;
 
 bool take(pthread_spinlock_t* lock) { return real::pthread_spin_trylock(lock) == 0; }
 
@@ -25,7 +22,10 @@ INTERPOSED int pthread_spin_lock(pthread_spinlock_t* lock) {
     if (take(lock)) return 0;
     __builtin_ia32_pause();
   }
-  if (some_are_shared) return in_long_region([&] { return real::pthread_spin_lock(lock); });
+  // One that other processes may hold: their unlock wakes nobody here.
+  if (shared_memory::contains(const_cast<int*>(lock))) {
+    return in_long_region([&] { return real::pthread_spin_lock(lock); });
+  }
   for (;;) {
     Parking parking = parking_lot::park(const_cast<int*>(lock), WaitKind::spin, Deadline::never(),
                                         [&] { return take(lock) ? Recheck::leave : Recheck::park; });
@@ -42,10 +42,4 @@ INTERPOSED int pthread_spin_unlock(pthread_spinlock_t* lock) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   parking_lot::unpark(const_cast<int*>(lock), 1);
   return result;
-}
-
-// pthread_spin_init(3).
-INTERPOSED int pthread_spin_init(pthread_spinlock_t* lock, int shared) {
-  if (shared == PTHREAD_PROCESS_SHARED) some_are_shared = true;
-  return real::pthread_spin_init(lock, shared);
 }
