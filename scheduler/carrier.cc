@@ -87,7 +87,7 @@ GreenThread* next_thread(Carrier& carrier) {
 bool after_leaving(Carrier& carrier, GreenThread& thread, Leaving why) {
   switch (why) {
     case Leaving::park:
-      if (thread.detections != 0 && ++thread.quiet_parks > 64) thread.detections = 0;
+      if (thread.detections.load(std::memory_order_relaxed) != 0) count_quiet_park(thread);
       if (!park_saved(thread)) make_runnable(thread);
       return true;
     case Leaving::yield: make_runnable(thread); return true;

@@ -26,8 +26,8 @@ struct GreenThread {
   WaitKind wait_kind;                          // and how; owner
   std::atomic<bool> bound;                     // has an OS thread to itself: it waits as one
   bool bound_for_life;                         // and that OS thread ends with it; owner
-  uint32_t detections;                         // times in a row that the monitor found it outside any region
-  uint32_t quiet_parks;                        // parks since; owner
+  std::atomic<uint32_t> detections;            // times in a row that the monitor found it outside any region
+  std::atomic<uint32_t> quiet_parks;           // parks since; counted by the owner, set to 0 by the monitor
   uint32_t calls_without_wait;                 // see give_way(); owner
 };
 
@@ -37,6 +37,9 @@ void prepare_green(GreenThread& green, void (*entry)(), Stack* stack, void* stac
 // Puts a runnable green thread into a run queue and sees that somebody runs it.
 // Never blocks; async-signal-safe within a Critical.
 void make_runnable(GreenThread& green);
+
+// It waits, and the monitor has found it before. True when it has waited often enough since for that to be forgotten.
+bool count_quiet_park(GreenThread& green);
 
 // Gives the calling green thread an OS thread of its own from here on, for life when `for_life`.
 void bind_to_os_thread(bool for_life);

@@ -24,8 +24,9 @@ void count_detection(Carrier& carrier) {
   if (carrier.in_region.load(std::memory_order_relaxed)) return;
   GreenThread* hog = carrier.running.load(std::memory_order_relaxed);
   if (hog == nullptr) return;
-  hog->quiet_parks = 0;
-  if (++hog->detections >= detections_before_binding) hog->bound.store(true, std::memory_order_relaxed);
+  hog->quiet_parks.store(0, std::memory_order_relaxed);
+  uint32_t detections = hog->detections.fetch_add(1, std::memory_order_relaxed) + 1;
+  if (detections >= detections_before_binding) hog->bound.store(true, std::memory_order_relaxed);
 }
 
 // CPU time of an OS thread of this process, in nanoseconds.

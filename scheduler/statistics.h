@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include <atomic>
+
 namespace unblock {
 
 // What a thread waits for, in the field's words; each is a line of the report.
@@ -12,12 +14,29 @@ enum class WaitKind : uint8_t {
   count
 };
 
+// A number that one thread counts, for the cost of a plain one, while others may read it.
+class Counter {
+ public:
+  Counter() = default;
+  Counter(const Counter& other) : value_(other) {}
+  Counter& operator=(const Counter& other) {
+    value_.store(other, std::memory_order_relaxed);
+    return *this;
+  }
+  operator uint64_t() const { return value_.load(std::memory_order_relaxed); }
+  void operator+=(uint64_t more) { value_.store(*this + more, std::memory_order_relaxed); }
+  void operator++() { *this += 1; }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
 struct Statistics {
-  uint64_t parks[(int)WaitKind::count];  // waits that left the stack
-  uint64_t switches;                     // green threads resumed
-  uint64_t steals;                       // green threads that another processor took
-  uint64_t regions;                      // blocking regions entered
-  uint64_t hand_offs;                    // processors taken from a carrier that kept its green thread
+  Counter parks[(int)WaitKind::count];  // waits that left the stack
+  Counter switches;                     // green threads resumed
+  Counter steals;                       // green threads that another processor took
+  Counter regions;                      // blocking regions entered
+  Counter hand_offs;                    // processors taken from a carrier that kept its green thread
 
   void add(const Statistics& other) {
     for (int i = 0; i < (int)WaitKind::count; ++i) parks[i] += other.parks[i];

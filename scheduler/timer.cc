@@ -72,7 +72,7 @@ void TimerHeap::unlink(Timer& timer) {
     if (timer.sibling != nullptr) timer.sibling->previous = timer.previous;
     set_root(meld(root_, children));
   }
-  __atomic_store_n(&timer.heap, nullptr, __ATOMIC_RELAXED);
+  __atomic_store_n(&timer.heap, nullptr, __ATOMIC_RELEASE);  // pairs with Waiter::wait, which may return at once
 }
 
 void TimerHeap::remove(Timer& timer) {

@@ -23,7 +23,7 @@ constexpr uint64_t word_of(uint64_t epoch, Phase phase, Wakeup result = Wakeup::
 }
 constexpr Wakeup result_of(uint64_t word) { return (Wakeup)(word >> 8 & 0xff); }
 
-// A thread that the monitor has bound becomes green again after this many waits.
+// What the monitor has found of a thread is forgotten after this many waits.
 constexpr uint32_t parks_before_unbinding = 64;
 
 constexpr uint32_t os_result(Wakeup result) { return 1 + (uint32_t)result; }
@@ -41,6 +41,12 @@ bool end_wait(GreenThread& green, uint64_t epoch, Wakeup result) {
 }
 
 }  // namespace
+
+bool count_quiet_park(GreenThread& green) {
+  if (green.quiet_parks.fetch_add(1, std::memory_order_relaxed) < parks_before_unbinding) return false;
+  green.detections.store(0, std::memory_order_relaxed);
+  return true;
+}
 
 bool may_switch() {
   GreenThread* green = here.green;
@@ -111,12 +117,12 @@ Wakeup Waiter::wait(Deadline deadline) {
   Wakeup reason;
   if (host::reason_not_to_park(*green_, reason)) end_wait(*green_, epoch_, reason);  // [publish-then-recheck]
   if (phase_of(green_->wait_word.load(std::memory_order_acquire)) == armed) {
-    here.carrier->statistics.parks[(int)kind_]++;
+    ++here.carrier->statistics.parks[(int)kind_];
     green_->calls_without_wait = 0;
     UNBLOCK_CHAOS_POINT();
     switch_out(Leaving::park);
   }
-  TimerHeap* heap = __atomic_load_n(&timer_.heap, __ATOMIC_RELAXED);
+  TimerHeap* heap = __atomic_load_n(&timer_.heap, __ATOMIC_ACQUIRE);  // pairs with TimerHeap::unlink
   if (heap != nullptr && is_of_this_process()) heap->remove(timer_);  // [unlink-before-return]
   return finish();
 }
@@ -124,8 +130,7 @@ Wakeup Waiter::wait(Deadline deadline) {
 Wakeup Waiter::wait_as_os_thread(Deadline deadline) {
   Region region;
   GreenThread* green = here.green;
-  if (green != nullptr && !green->bound_for_life && ++green->quiet_parks > parks_before_unbinding) {
-    green->detections = 0;
+  if (green != nullptr && !green->bound_for_life && count_quiet_park(*green)) {
     green->bound.store(false, std::memory_order_relaxed);
   }
   while (os_word_.load(std::memory_order_acquire) == 0) {

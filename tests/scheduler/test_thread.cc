@@ -43,7 +43,9 @@ void reset(GreenThread& green) {
   green.waiter.store(nullptr);
   green.bound.store(false);
   green.bound_for_life = false;
-  green.detections = green.quiet_parks = green.calls_without_wait = 0;
+  green.detections.store(0);
+  green.quiet_parks.store(0);
+  green.calls_without_wait = 0;
   green.wait_kind = WaitKind::none;
 }
 
@@ -176,7 +178,8 @@ bool reason_not_to_park(GreenThread& green, Wakeup& reason) {
 
 }  // namespace unblock::host
 
-// Sanitizers ask where the stack of the calling thread is. libc asks the kernel, which knows no green thread.
+#ifdef __SANITIZE_ADDRESS__
+// AddressSanitizer asks where the stack of the calling thread is. libc asks the kernel, which knows no green thread.
 extern "C" int pthread_getattr_np(pthread_t thread, pthread_attr_t* attributes) noexcept {
   if (!unblock::glibc::is_green_block(reinterpret_cast<void*>(thread))) {
     auto real = reinterpret_cast<decltype(&pthread_getattr_np)>(unblock::glibc::find("pthread_getattr_np"));
@@ -186,3 +189,4 @@ extern "C" int pthread_getattr_np(pthread_t thread, pthread_attr_t* attributes) 
   pthread_attr_init(attributes);
   return pthread_attr_setstack(attributes, stack->base, stack->size);
 }
+#endif
