@@ -48,7 +48,7 @@ uint64_t parks(WaitKind kind) { return scheduler::statistics().parks[(int)kind];
 }  // namespace
 
 TEST(Wait, OneOfManyWakersWins) {
-  constexpr int wakers = 6, rounds = 500;
+  constexpr int wakers = 6, rounds = 100;
   constexpr Wakeup results[] = {Wakeup::ready, Wakeup::timed_out, Wakeup::interrupted, Wakeup::closed, Wakeup::cancelled};
   Source sources[wakers];
   std::atomic<int> round{0}, winners{0}, finished{0};
