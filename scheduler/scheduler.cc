@@ -14,6 +14,7 @@
 #include "scheduler/readiness.h"
 #include "scheduler/parking_lot.h"
 #include "scheduler/region.h"
+#include "scheduler/sanitizer.h"
 #include "scheduler/switch.h"
 #include "scheduler/thread_pointer.h"
 
@@ -246,8 +247,9 @@ Carrier* carrier_zero;
 
 void begin_carrier_zero(boost::context::detail::transfer_t from) {
   Carrier& carrier = *carrier_zero;
-  load_thread_pointer(carrier.thread_pointer);
   GreenThread& main = *carrier.running.load(std::memory_order_relaxed);
+  load_thread_pointer(carrier.thread_pointer);
+  sanitizer::leave_first(main.thread_pointer, carrier.thread_pointer);
   main.context = from.fctx;
   carrier.running.store(nullptr, std::memory_order_relaxed);
   main.carrier.store(nullptr, std::memory_order_relaxed);
@@ -269,6 +271,7 @@ bool make_processors(unsigned count) {
 
 // The first processor for `first`, the others idle.
 void share_out_processors(Carrier* first) {
+  Held held_first(processors[0].lock);  // the monitor looks already
   Held held(idle.lock);
   idle.processors = nullptr;
   idle.processors_count.store(0);
@@ -305,6 +308,7 @@ int start(const Options& options, GreenThread& main, Carrier*& carrier_out, void
   count_os_thread();
   carrier->thread_pointer = make_carrier_block(&carrier->local);
   if (carrier->thread_pointer == nullptr) return ENOMEM;
+  sanitizer::begin(carrier->thread_pointer);
   carrier->local->carrier = carrier;
   carrier->local->critical = 0;
   carrier->kernel_tid = (int)kernel::invoke(SYS_gettid);

@@ -20,7 +20,8 @@ inline void* thread_pointer() {
   return pointer;
 }
 
-inline void load_thread_pointer(void* pointer) {
+// Inlined always: between its entry and its return the thread is another one.
+[[gnu::always_inline]] inline void load_thread_pointer(void* pointer) {
   if (__builtin_expect(can_write_fs_base, 1)) {
     __asm__ volatile("wrfsbase %0" ::"r"(pointer) : "memory");
   } else {

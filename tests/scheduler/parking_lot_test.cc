@@ -264,7 +264,7 @@ TEST(ParkingLot, GreenAndOsThreadsWaitAtOneAddress) {
 }
 
 TEST(ParkingLot, GrowsWithThoseWhoWait) {
-  constexpr int count = 5'000, os_count = 20;
+  constexpr int count = test::many_threads, os_count = 20;
   std::vector<char> addresses(count + os_count);
   std::atomic<int> returned{0};
   std::vector<std::thread> os;

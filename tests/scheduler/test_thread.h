@@ -43,6 +43,13 @@ void give_reason_not_to_park(Wakeup reason);
 // How often the scheduler asked to deliver recorded signals.
 unsigned deliveries();
 
+// ThreadSanitizer's share of a thread is most of a MiB.
+#ifdef __SANITIZE_THREAD__
+constexpr int many_threads = 1'000;
+#else
+constexpr int many_threads = 5'000;
+#endif
+
 // Lets others run until `condition` holds. False after half a minute, so that a test fails instead of hanging.
 template <class Condition>
 bool eventually(Condition condition) {
