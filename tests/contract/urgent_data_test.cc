@@ -110,8 +110,6 @@ TEST_P(Urgent, DoesNotSatisfyAReader) {
     return text;
   });
   send_urgent('!');
-  pollfd urgent = {ends.near, POLLPRI, 0};
-  ASSERT_EQ(poll(&urgent, 1, -1), 1);
   behind.happen();
   send_text(ends.far, "behind");
   EXPECT_EQ(reader.answer(), "behind");
