@@ -67,6 +67,7 @@ struct Carrier {
   std::atomic<uint32_t> sleep_word;              // 1: wake up
   std::atomic<bool> in_region;                   // owner; the monitor looks
   GreenThread* forking;                          // host: whose place this carrier has taken around a fork
+  bool is_first;                                 // the process's first OS thread, which never ends before it
   bool has_forked;                               // its children may have asked to die with it; it never ends
   bool ends_with_thread;                         // the kernel state of its thread must not reach another
   int kernel_tid;                                // immutable

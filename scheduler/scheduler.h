@@ -1,7 +1,7 @@
 #pragma once
-// The scheduler as a whole: start, what it did so far, and the fork child.
+// The scheduler as a whole: start, what it did so far, and the fork child. Who runs and who is idle is in idle.h.
 
-#include "scheduler/carrier.h"
+#include "scheduler/idle.h"
 
 namespace unblock::scheduler {
 
@@ -18,8 +18,6 @@ int start(const Options& options, GreenThread& main, Carrier*& carrier, void* (*
 
 // Is the scheduler running in this process?
 bool started();
-
-unsigned processor_count();
 
 // Sums over all carriers, past and present.
 Statistics statistics();
@@ -39,40 +37,10 @@ uint32_t forks();
 // Visits every carrier.
 void for_each_carrier(void (*visit)(Carrier&, void*), void* argument);
 
-// Gives the calling thread's processor to a spare carrier.
-void give_processor_away();
-
 // Starts the OS threads that a fork child lacks (monitor, spare carrier). Called on a real thread block.
 void ensure_os_threads();
 
-// The host's mask_for_waiting() has changed: whoever waits for events waits anew.
-void renew_waiting_mask();
-
-// --- between the parts of the scheduler ---
-
-// Queues a thread where every processor looks, and sees that one does.
-void inject(GreenThread& green);
-// Timers of threads that have no processor; every processor looks after them.
-TimerHeap& lone_timers();
-// A timer was set by somebody who will not look after it: wakes the waiting carrier if it would sleep too long.
-void kick_if_earlier(int64_t deadline);
-// Fires what is due on every processor and among the lone timers. True when something was.
-bool run_due_timers();
-// A processor's queue takes long: wakes another processor, if one is idle.
-void wake_help();
-// Moves runnable threads to this processor: from the injection queue, from another processor's.
-bool take_injected(Carrier& carrier, Processor& processor);
-bool steal_into(Carrier& carrier, Processor& thief);
-// Nothing to run: waits for events, or sleeps without a processor.
-void go_idle(Carrier& carrier, Processor& processor);
-// Sleeps until somebody gives this carrier a processor. False: it is to end.
-bool wait_as_spare(Carrier& carrier);
-// Takes the processor from `owner` if it has picked nothing since `picks`.
-bool hand_off(Processor& processor, Carrier& owner, uint64_t picks);
 // Starts a carrier that looks for a processor. 0 or an error number. On a real thread block.
 int start_carrier();
-Processor& processor_at(unsigned index);
-size_t spare_count();
-bool carriers_wanted();
 
 }  // namespace unblock::scheduler
