@@ -69,15 +69,9 @@ TEST_F(ProcessSignal, KillByMainIsHandledBeforeItReturnsWhateverOthersDo) {
   }
 }
 
-TEST_F(ProcessSignal, GoesToMainWhileAnotherThreadComputes) {
-  static std::atomic<bool> elsewhere;
-  static std::atomic<pthread_t> main;
-  elsewhere = false;
-  main = pthread_self();
-  Handler handler(SIGALRM, [](int) {
-    if (!pthread_equal(pthread_self(), main)) elsewhere = true;
-    ++handled;
-  });
+// The kernel prefers main, but may choose another thread while one signal is on its way to main already.
+TEST_F(ProcessSignal, InterruptsMainWhileAnotherThreadComputes) {
+  Handler handler(SIGALRM, [](int) { ++handled; });
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   Busy busy(3);
@@ -90,7 +84,6 @@ TEST_F(ProcessSignal, GoesToMainWhileAnotherThreadComputes) {
   }
   EXPECT_EQ(setitimer(ITIMER_REAL, &off, nullptr), 0);
   EXPECT_GE(handled, 20);
-  EXPECT_FALSE(elsewhere);
   close(ends[0]);
   close(ends[1]);
 }
