@@ -6,6 +6,7 @@
 #include "scheduler/kernel.h"
 #include "scheduler/carrier.h"
 #include "shim/blocking_call.h"
+#include "shim/deadline.h"
 #include "shim/lifecycle.h"
 #include "shim/real.h"
 #include "shim/signals.h"
@@ -155,24 +156,36 @@ INTERPOSED int sigaltstack(const stack_t* wanted, stack_t* before) {
 
 namespace {
 
-// A signal of the set that is recorded for this thread is taken first; the kernel's own call waits for the rest, in a
-// region that gives the processor away at once.
-template <class Wait>
-int wait_for_signal(const sigset_t* set, siginfo_t* info, Wait wait) {
-  if (!lifecycle::on_green()) return wait();
+// Takes the lowest signal of the set that is recorded for this thread; 0 when there is none.
+int take_recorded(Thread& me, const sigset_t* set, siginfo_t& info) {
+  unsigned long due = me.pending.load(std::memory_order_seq_cst) & first_word(set);
+  if (due == 0) return 0;
+  int signal = __builtin_ctzl(due) + 1;
+  info = signals::recorded_info(signal);
+  me.pending.fetch_and(~(1ul << (signal - 1)), std::memory_order_seq_cst);
+  return signal;
+}
+
+// What is recorded for this thread is taken first; the kernel's own call waits for the rest, in a region that gives the
+// processor away at once. A nudge only says that something was recorded, perhaps for somebody who has it by now.
+int wait_for_signal(const sigset_t* set, siginfo_t* info, const timespec* timeout) {
   cancellation::test();
   Thread& me = *this_thread();
-  unsigned long due = me.pending.load(std::memory_order_seq_cst) & first_word(set);
-  if (due != 0) {
-    int signal = __builtin_ctzl(due) + 1;
-    me.pending.fetch_and(~(1ul << (signal - 1)));
-    if (info != nullptr) *info = {};
-    if (info != nullptr) info->si_signo = signal;
+  bool timed = timeout != nullptr && is_valid(*timeout);
+  Deadline deadline = timed ? deadline_after(*timeout) : Deadline::never();
+  for (;;) {
+    siginfo_t found;
+    int signal = take_recorded(me, set, found);
+    if (signal == 0) {
+      int64_t now = timed ? kernel::now() : 0;
+      timespec left = timed ? kernel::to_timespec(deadline.at > now ? deadline.at - now : 0) : timespec{};
+      signal = in_long_region([&] { return real::sigtimedwait(set, &found, timed ? &left : timeout); });
+      if (signal < 0) return signal;
+      if (signals::is_nudge(&found)) continue;
+    }
+    if (info != nullptr) *info = found;
     return signal;
   }
-  int signal = in_long_region(wait);
-  if (signal > 0) me.pending.fetch_and(~(1ul << (signal - 1)));
-  return signal;
 }
 
 }  // namespace
@@ -180,22 +193,25 @@ int wait_for_signal(const sigset_t* set, siginfo_t* info, Wait wait) {
 // sigwait(3). The error number is the result; never EINTR.
 INTERPOSED int sigwait(const sigset_t* set, int* signal) {
   if (!lifecycle::on_green()) return real::sigwait(set, signal);
-  int found;
-  do found = wait_for_signal(set, nullptr, [&] { return real::sigtimedwait(set, nullptr, nullptr); });
+  int before = errno, found;
+  do found = wait_for_signal(set, nullptr, nullptr);
   while (found < 0 && errno == EINTR);
   if (found < 0) return errno;
+  errno = before;
   *signal = found;
   return 0;
 }
 
 // sigwaitinfo(2).
 INTERPOSED int sigwaitinfo(const sigset_t* set, siginfo_t* info) {
-  return wait_for_signal(set, info, [&] { return real::sigwaitinfo(set, info); });
+  if (!lifecycle::on_green()) return real::sigwaitinfo(set, info);
+  return wait_for_signal(set, info, nullptr);
 }
 
 // sigtimedwait(2).
 INTERPOSED int sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* timeout) {
-  return wait_for_signal(set, info, [&] { return real::sigtimedwait(set, info, timeout); });
+  if (!lifecycle::on_green()) return real::sigtimedwait(set, info, timeout);
+  return wait_for_signal(set, info, timeout);
 }
 INTERPOSED int __sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* timeout) {
   return sigtimedwait(set, info, timeout);

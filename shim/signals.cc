@@ -56,10 +56,6 @@ void alert(Thread& thread, int signal) {
   kernel::invoke(SYS_rt_tgsigqueueinfo, kernel::invoke(SYS_getpid), carrier->kernel_tid, signal, &nudge);
 }
 
-bool is_nudge(const siginfo_t* info) {
-  return info->si_code == SI_QUEUE && info->si_value.sival_ptr == &nudge_mark;
-}
-
 // Marks that a handler of the program runs on this thread, on the stack that it runs on.
 class InHandler {
  public:
@@ -157,6 +153,12 @@ void route(int signal, const siginfo_t* info) {
 }
 
 }  // namespace
+
+bool is_nudge(const siginfo_t* info) {
+  return info->si_code == SI_QUEUE && info->si_value.sival_ptr == &nudge_mark;
+}
+
+siginfo_t recorded_info(int signal) { return infos[signal]; }
 
 // For the end of the critical section, or for the scheduler when the thread leaves its stack in one.
 void leave_unrouted(int signal, const siginfo_t* info) {

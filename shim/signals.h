@@ -52,6 +52,11 @@ void apply_alternate_stack(Carrier& carrier, const Thread& thread);
 // Gives the signals that a scheduler has recorded to threads.
 void route_recorded();
 
+// Is this our own note to a thread that something is recorded for it?
+bool is_nudge(const siginfo_t* info);
+// What came with the last recorded signal of that number.
+siginfo_t recorded_info(int signal);
+
 // Directs a signal at a green thread: 0 or an error number. Without an info it is as pthread_kill(3) sends it.
 int direct_at(Thread& thread, int signal, const siginfo_t* info = nullptr);
 

@@ -29,6 +29,25 @@ TEST(Sigwait, TakesADirectedSignal) {
   EXPECT_EQ(join(thread), word(SIGUSR1));
 }
 
+TEST(Sigwait, TakesADirectedSignalOnce) {
+  Blocked blocked({SIGUSR1});
+  std::atomic<bool> running = false, sent = false;
+  pthread_t thread = start_thread([&] {
+    sigset_t set = set_of({SIGUSR1});
+    int signal = 0;
+    running = true;
+    while (!sent) sched_yield();
+    EXPECT_EQ(sigwait(&set, &signal), 0);
+    timespec no_time = {0, 0};
+    EXPECT_EQ(sigtimedwait(&set, nullptr, &no_time), -1);
+    return word(signal);
+  });
+  EXPECT_TRUE(eventually(running));
+  EXPECT_EQ(pthread_kill(thread, SIGUSR1), 0);
+  sent = true;
+  EXPECT_EQ(join(thread), word(SIGUSR1));
+}
+
 TEST(Sigwait, TakesASignalOfTheProcess) {
   Blocked blocked({SIGUSR1});
   std::atomic<bool> coming = false;
