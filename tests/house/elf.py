@@ -1,11 +1,9 @@
 """What readelf says about libunblock.so, in the words of the tests beside this file."""
-import os
-import pathlib
 import re
 import subprocess
 
-BUILD = pathlib.Path(os.environ["UNBLOCK_BUILD_DIR"])
-SOURCE = pathlib.Path(os.environ["UNBLOCK_SOURCE_DIR"])
+from places import BUILD, SOURCE
+
 LIBRARY = BUILD / "libunblock.so"
 
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """A server that nobody asks does nothing at all: no tick, no heartbeat, no system call."""
-import os
 import pathlib
 import socket
 import subprocess
 import time
 import unittest
 
-BUILD = pathlib.Path(os.environ["UNBLOCK_BUILD_DIR"])
+from places import BUILD
+
 CONNECTIONS = 50
 QUIET_SECONDS = 5
 PATIENCE_SECONDS = 40

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
-BUILD = os.environ["UNBLOCK_BUILD_DIR"]
+from places import BUILD
 
 # It knows of us only that it is linked: two threads that meet over a pipe.
 PROGRAM = """

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """The plan of the house: which way includes point, what every folder has, and what no file says."""
-import os
 import pathlib
 import re
 import subprocess
 import unittest
 
-SOURCE = pathlib.Path(os.environ["UNBLOCK_SOURCE_DIR"])
+from places import BUILD, SOURCE
 
 # Which rooms the files of a room may include from, itself aside.
 MAY_INCLUDE = {
@@ -123,10 +122,9 @@ class Pages(unittest.TestCase):
 
     @staticmethod
     def exists(command):
-        build = pathlib.Path(os.environ["UNBLOCK_BUILD_DIR"])
         if command.startswith("build/release"):
-            return (build / pathlib.Path(command).relative_to("build/release")).exists()
-        return bool(list(SOURCE.glob(command)) or list(SOURCE.glob(command + ".*")) or list(build.glob(command)))
+            return (BUILD / pathlib.Path(command).relative_to("build/release")).exists()
+        return bool(list(SOURCE.glob(command)) or list(SOURCE.glob(command + ".*")) or list(BUILD.glob(command)))
 
 
 if __name__ == "__main__":
