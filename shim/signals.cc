@@ -230,7 +230,7 @@ void arrive(int signal, siginfo_t* info, void* context) {
     take_default_action(signal);
   } else if (here.green == nullptr) {
     call_action(signal, info, context);
-  } else if (here.critical != 0 && !is_nudge(info) && is_for_main(signal, info)) {
+  } else if (here.critical != 0 && !is_nudge(info) && (this_thread()->is_ending || is_for_main(signal, info))) {
     leave_unrouted(signal, info);
   } else if (here.critical != 0) {
     Thread& me = *this_thread();
