@@ -25,7 +25,8 @@ class Mariadb(unblocked.ProgramTest):
         server = self.start(["mariadbd", "--no-defaults", "--user=root", f"--datadir={self.data}",
                              f"--socket={self.socket}", f"--port={port}", "--bind-address=127.0.0.1",
                              f"--pid-file={self.folder}/pid", "--thread-handling=one-thread-per-connection",
-                             f"--max-connections={SLEEPERS + 100}", "--back-log=1000"], **how)
+                             f"--max-connections={SLEEPERS + 100}", "--back-log=1000",
+                             "--innodb-buffer-pool-size=16M"], **how)
         server.until_said("ready for connections")
         self.by_socket = ["--no-defaults", "--user=root", f"--socket={self.socket}"]
         self.by_port = ["--no-defaults", "--user=root", "--host=127.0.0.1", "--protocol=tcp", f"--port={port}"]

@@ -61,7 +61,7 @@ class OpenJdk(unblocked.ProgramTest):
         return wrong
 
     def test_a_thread_for_each_of_1000_sockets(self):
-        server = self.start(["java", "-Xmx256m", "-cp", self.folder, "ThreadPerSocket"])
+        server = self.start(["java", "-Xms64m", "-Xmx64m", "-cp", self.folder, "ThreadPerSocket"])
         server.until_said("\n")
         port = int(server.output().split()[2])
         for _ in self.rounds(server):
