@@ -74,13 +74,6 @@ void* make_carrier_block(Local** local) {
   return block;
 }
 
-[[noreturn]] void give_up(const char* why) {
-  fprintf(stderr, "the test cannot begin: %s\n", why);
-  exit(1);
-}
-
-}  // namespace
-
 bool give_stack_and_block(GreenThread& green, void (*entry)()) {
   Stack* stack = take_stack(stack_bytes + glibc::block_size() + glibc::block_alignment(), guard_bytes);
   if (stack == nullptr) return false;
@@ -98,6 +91,13 @@ bool give_stack_and_block(GreenThread& green, void (*entry)()) {
   prepare_green(green, entry, stack, (void*)(block & ~uintptr_t{63}));
   return true;
 }
+
+[[noreturn]] void give_up(const char* why) {
+  fprintf(stderr, "the test cannot begin: %s\n", why);
+  exit(1);
+}
+
+}  // namespace
 
 Thread::Thread(std::function<void()> body) : record_(records.take()) {
   if (record_ == nullptr) give_up("no memory for a thread");

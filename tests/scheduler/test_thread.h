@@ -34,9 +34,6 @@ class Thread {
 // Makes the calling OS thread the first carrier and its thread green. Ends the process when that cannot be done.
 void start_scheduler(unsigned processors, bool monitor);
 
-// Stack and thread block of one green thread, not yet running. For who brings a record of its own.
-bool give_stack_and_block(GreenThread& green, void (*entry)());
-
 // The calling green thread's next wait ends at once with this result, as if a signal had come.
 void give_reason_not_to_park(Wakeup reason);
 
