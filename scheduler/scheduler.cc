@@ -122,6 +122,7 @@ int start(const Options& options, GreenThread& main, Carrier*& carrier_out, void
   share_out_processors(carrier);
   run_as_carrier_zero(*carrier, main);
   is_started = true;
+  monitor::nudge();  // it may have found nobody running before there was anybody
   return 0;
 }
 
