@@ -158,6 +158,7 @@ void wait_for_events(Processor& processor) {
   }
   UNBLOCK_CHAOS_POINT();
   if (injection.length.load(std::memory_order_seq_cst) != 0) timeout = 0;
+  if (processor.length.load(std::memory_order_seq_cst) != 0) timeout = 0;  // a signal handler on this carrier queued it
   event_loop::poll(timeout);
   idle.polling.store(false, std::memory_order_relaxed);
   {
@@ -240,7 +241,7 @@ void wake_help() {
   if (!start_idle_processor()) kick_poller();
 }
 
-void renew_waiting_mask() { kick_poller(); }
+void renew_wait() { kick_poller(); }
 
 // Gives the threads to the processor if the carrier still owns it, and to the injection queue otherwise: the monitor may
 // have taken it while its carrier was in the loop. [ownership-under-lock]

@@ -44,7 +44,8 @@ void carrier_is_coming();
 // Gives the calling thread's processor to a spare carrier.
 void give_processor_away();
 
-// The host's mask_for_waiting() has changed: whoever waits for events waits anew.
-void renew_waiting_mask();
+// Whoever waits for events, or is about to, looks around and waits anew: a signal handler has made a thread runnable
+// behind its back, or the host's mask_for_waiting() has changed. Async-signal-safe.
+void renew_wait();
 
 }  // namespace unblock::scheduler

@@ -93,13 +93,14 @@ std::atomic<Mask> blocked_by_all{~Mask{0}};
 std::atomic<bool> may_block_more{false};
 
 void note_mask(Mask mask) {
-  blocked_by_all.fetch_and(mask, std::memory_order_seq_cst);
+  Mask before = blocked_by_all.fetch_and(mask, std::memory_order_seq_cst);
+  if ((before & ~mask) != 0) scheduler::renew_wait();  // the carrier that waits still blocks what somebody lets through
   guard_defaults(mask);
 }
 
 void look_through_masks() {
   may_block_more.store(true, std::memory_order_seq_cst);
-  scheduler::renew_waiting_mask();
+  scheduler::renew_wait();
 }
 
 // A thread that ends with the commonest mask leaves others that have it.
@@ -150,6 +151,7 @@ void route(int signal, const siginfo_t* info) {
   if (has_default_action(signal)) return take_default_action(signal);
   record(*chosen, signal, info);
   alert(*chosen, signal);
+  scheduler::renew_wait();  // this carrier may be just about to wait for events
 }
 
 }  // namespace
