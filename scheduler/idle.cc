@@ -390,6 +390,7 @@ void give_processor_away() {
   {
     Held held(idle.lock);
     push_idle_processor(*processor);
+    ++count_of_hand_offs;
   }
   // The next carrier may take another processor, and busy ones only look at the injection queue.
   if (!left.empty()) {
