@@ -42,41 +42,41 @@ struct Carrier;
 
 struct Processor {
   Lock lock;
-  Carrier* owner;            // guarded(lock)
-  bool waiting;              // guarded(lock): its owner waits for events
-  RunQueue queue;            // guarded(lock)
-  uint64_t picks;            // guarded(lock): threads taken; the monitor's sign of life
+  Carrier* owner;              // guarded(lock)
+  bool waiting;                // guarded(lock): its owner waits for events
+  RunQueue queue;              // guarded(lock)
+  uint64_t picks;              // guarded(lock): threads taken; the monitor's sign of life
   std::atomic<size_t> length;  // of the queue; written under the lock, read by thieves
   TimerHeap timers;
-  size_t left_in_turn;       // owner: threads that were ready when this turn began
-  uint32_t picks_since_poll; // owner
-  uint64_t turn_began;       // owner: time-stamp counter
-  uint64_t polled;           // owner: time-stamp counter
-  uint64_t seen_picks;       // monitor
-  int64_t seen_cpu_time;     // monitor: its owner's when this pick was first seen
-  Carrier* seen_owner;       // monitor
-  Processor* next_idle;      // guarded(idle lock)
+  size_t left_in_turn;        // owner: threads that were ready when this turn began
+  uint32_t picks_since_poll;  // owner
+  uint64_t turn_began;        // owner: time-stamp counter
+  uint64_t polled;            // owner: time-stamp counter
+  uint64_t seen_picks;        // monitor
+  int64_t seen_cpu_time;      // monitor: its owner's when this pick was first seen
+  Carrier* seen_owner;        // monitor
+  Processor* next_idle;       // guarded(idle lock)
 };
 
 struct Carrier {
-  std::atomic<Processor*> processor;             // null: none; written by whoever makes it owner or takes it
-  boost::context::detail::fcontext_t context;    // of its scheduler while a green thread runs; owner
-  void* thread_pointer;                          // its own block's; immutable
-  Local* local;                                  // `here` in that block
-  std::atomic<GreenThread*> running;             // owner; others look
-  std::atomic<uint32_t> sleep_word;              // 1: wake up
-  std::atomic<bool> in_region;                   // owner; the monitor looks
-  GreenThread* forking;                          // host: whose place this carrier has taken around a fork
-  bool is_first;                                 // the process's first OS thread, which never ends before it
-  bool has_forked;                               // its children may have asked to die with it; it never ends
-  bool ends_with_thread;                         // the kernel state of its thread must not reach another
-  int kernel_tid;                                // immutable
-  Carrier* next_spare;                           // guarded(idle lock)
-  Statistics statistics;                         // owner
-  unsigned long kernel_mask;                     // host: the signal mask that the kernel has for this OS thread
-  bool kernel_mask_known;                        // host
-  void* overflow_stack;                          // host: for threads without an alternate stack; kept for reuse
-  const void* alternate_stack;                   // host: whose alternate stack the kernel has
+  std::atomic<Processor*> processor;           // null: none; written by whoever makes it owner or takes it
+  boost::context::detail::fcontext_t context;  // of its scheduler while a green thread runs; owner
+  void* thread_pointer;                        // its own block's; immutable
+  Local* local;                                // `here` in that block
+  std::atomic<GreenThread*> running;           // owner; others look
+  std::atomic<uint32_t> sleep_word;            // 1: wake up
+  std::atomic<bool> in_region;                 // owner; the monitor looks
+  GreenThread* forking;                        // host: whose place this carrier has taken around a fork
+  bool is_first;                               // the process's first OS thread, which never ends before it
+  bool has_forked;                             // its children may have asked to die with it; it never ends
+  bool ends_with_thread;                       // the kernel state of its thread must not reach another
+  int kernel_tid;                              // immutable
+  Carrier* next_spare;                         // guarded(idle lock)
+  Statistics statistics;                       // owner
+  unsigned long kernel_mask;                   // host: the signal mask that the kernel has for this OS thread
+  bool kernel_mask_known;                      // host
+  void* overflow_stack;                        // host: for threads without an alternate stack; kept for reuse
+  const void* alternate_stack;                 // host: whose alternate stack the kernel has
 };
 
 // The scheduling loop of a carrier, on its own stack. Returns when the carrier is to end.

@@ -10,6 +10,7 @@ namespace unblock {
 
 #define UNBLOCK_STRINGIZE_(x) #x
 #define UNBLOCK_STRINGIZE(x) UNBLOCK_STRINGIZE_(x)
-#define UNBLOCK_CHECK(condition)                 \
-  (__builtin_expect(!!(condition), 1) ? (void)0 \
-                                      : ::unblock::invariant_broken(#condition, __FILE__ ":" UNBLOCK_STRINGIZE(__LINE__)))
+#define UNBLOCK_CHECK(condition)      \
+  (__builtin_expect(!!(condition), 1) \
+       ? (void)0                      \
+       : ::unblock::invariant_broken(#condition, __FILE__ ":" UNBLOCK_STRINGIZE(__LINE__)))

@@ -31,7 +31,8 @@ class DescriptorTable {
   void for_each(Visit visit) {
     for (unsigned c = 0; c < chunks_made_.load(std::memory_order_acquire); ++c) {
       T* entries = chunks_[c].load(std::memory_order_acquire);
-      for (unsigned i = 0; entries != nullptr && i < chunk_entries; ++i) visit((int)(c * chunk_entries + i), entries[i]);
+      for (unsigned i = 0; entries != nullptr && i < chunk_entries; ++i)
+        visit((int)(c * chunk_entries + i), entries[i]);
     }
   }
 
@@ -42,8 +43,7 @@ class DescriptorTable {
   // All-zero bytes are a valid, unused T; two threads may race, the loser gives its chunk back.
   T* make(std::atomic<T*>& chunk) {
     constexpr size_t bytes = chunk_entries * sizeof(T);
-    long memory =
-        kernel::invoke(SYS_mmap, nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    long memory = kernel::invoke(SYS_mmap, nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory < 0 && memory > -4096) return nullptr;
     T* made = reinterpret_cast<T*>(memory);
     T* present = nullptr;

@@ -31,10 +31,10 @@ namespace unblock {
 // One parked thread, on its own stack.
 struct Parked {
   Waiter* waiter;
-  const void* address;           // guarded(bucket lock)
-  uint32_t tag;                  // what it wants of the object: the family's own words (reader, writer, a bit set)
-  struct Bucket* bucket;         // null when unlinked; guarded(bucket lock)
-  Parked *next, *previous;       // guarded(bucket lock)
+  const void* address;      // guarded(bucket lock)
+  uint32_t tag;             // what it wants of the object: the family's own words (reader, writer, a bit set)
+  struct Bucket* bucket;    // null when unlinked; guarded(bucket lock)
+  Parked *next, *previous;  // guarded(bucket lock)
 };
 
 enum class Parking : uint8_t { woken, not_needed, timed_out, interrupted, cancelled };
@@ -79,8 +79,8 @@ int unpark_erased(const void* address, int most, Choice (*choose)(uint32_t tag, 
 template <class Choose>
 int unpark(const void* address, int most, Choose choose) {
   return unpark_erased(
-      address, most,
-      [](uint32_t tag, int woken, void* erased) { return (*static_cast<Choose*>(erased))(tag, woken); }, &choose);
+      address, most, [](uint32_t tag, int woken, void* erased) { return (*static_cast<Choose*>(erased))(tag, woken); },
+      &choose);
 }
 int unpark(const void* address, int most);
 

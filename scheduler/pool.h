@@ -68,8 +68,8 @@ class Pool {
   bool grow() {
     constexpr size_t slots_in_a_chunk = sizeof(Chunk::slots) / sizeof(Slot);
     if (chunks_ == nullptr || chunks_->used == slots_in_a_chunk) {
-      long memory = kernel::invoke(SYS_mmap, nullptr, chunk_bytes, PROT_READ | PROT_WRITE,
-                                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      long memory =
+          kernel::invoke(SYS_mmap, nullptr, chunk_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (memory < 0 && memory > -4096) return false;
       Chunk* chunk = reinterpret_cast<Chunk*>(memory);
       chunk->next = chunks_;

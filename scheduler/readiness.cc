@@ -13,13 +13,13 @@ namespace unblock {
 
 struct Readiness {
   Lock lock;
-  std::atomic<uint8_t> marks;      // atomic; set under the lock, cleared without
-  std::atomic<bool> registered;    // written under the lock
-  std::atomic<bool> trusted;       // written under the lock
+  std::atomic<uint8_t> marks;          // atomic; set under the lock, cleared without
+  std::atomic<bool> registered;        // written under the lock
+  std::atomic<bool> trusted;           // written under the lock
   std::atomic<bool> has_no_readiness;  // the kernel will not watch it: a regular file; written under the lock
-  uint32_t generation;             // guarded(lock)
-  std::atomic<uint32_t> waiting;   // interests linked; written under the lock
-  Interest *first, *last;          // guarded(lock)
+  uint32_t generation;                 // guarded(lock)
+  std::atomic<uint32_t> waiting;       // interests linked; written under the lock
+  Interest *first, *last;              // guarded(lock)
 };
 
 namespace {
@@ -28,9 +28,7 @@ constexpr uint8_t in = (uint8_t)Direction::in, out = (uint8_t)Direction::out;
 constexpr uint8_t hang_up = 4, peer_done = 8, urgent = 16;
 
 // The sticky marks that make a try in this direction worth its system call.
-constexpr uint8_t sticky(uint8_t direction) {
-  return direction == in ? hang_up | peer_done | urgent : hang_up;
-}
+constexpr uint8_t sticky(uint8_t direction) { return direction == in ? hang_up | peer_done | urgent : hang_up; }
 constexpr uint32_t watched_events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
 
 DescriptorTable<Readiness> table;
@@ -126,7 +124,7 @@ uint8_t begin_try(int fd, Direction direction) {
   if (readiness == nullptr) return 0;
   uint8_t marks = readiness->marks.load(std::memory_order_relaxed);
   if ((marks & (uint8_t)direction) == 0) return marks;
-  return readiness->marks.fetch_and((uint8_t)~(uint8_t)direction, std::memory_order_seq_cst);
+  return readiness->marks.fetch_and((uint8_t) ~(uint8_t)direction, std::memory_order_seq_cst);
 }
 
 bool try_failed(int fd, Direction direction, uint8_t marks_before) {
@@ -152,8 +150,7 @@ bool never_waits(int fd) {
 bool worth_trying(int fd, Direction direction) {
   Readiness* readiness = table.existing(fd);
   if (readiness == nullptr || !readiness->registered || !readiness->trusted) return true;
-  return (readiness->marks.load(std::memory_order_acquire) &
-          ((uint8_t)direction | sticky((uint8_t)direction))) != 0;
+  return (readiness->marks.load(std::memory_order_acquire) & ((uint8_t)direction | sticky((uint8_t)direction))) != 0;
 }
 
 void pass_on(int fd, Direction direction) {

@@ -39,9 +39,9 @@ struct Readiness;
 // One waiter's interest in one descriptor; on the waiter's stack.
 struct Interest {
   Waiter* waiter;
-  uint8_t directions;       // bits of Direction
-  bool shared;              // a poller: woken by every event, passes nothing on
-  Readiness* readiness;     // where it is linked, or null; guarded(readiness lock)
+  uint8_t directions;         // bits of Direction
+  bool shared;                // a poller: woken by every event, passes nothing on
+  Readiness* readiness;       // where it is linked, or null; guarded(readiness lock)
   Interest *next, *previous;  // guarded(readiness lock)
 };
 

@@ -57,7 +57,9 @@ UNBLOCK_NOT_INSTRUMENTED void leave_first(void* left_block, void* carrier_block)
 }
 
 // The thread has left its stack for ever.
-UNBLOCK_NOT_INSTRUMENTED void end(GreenThread& green, void*) { __tsan_destroy_fiber(*current_in(green.thread_pointer)); }
+UNBLOCK_NOT_INSTRUMENTED void end(GreenThread& green, void*) {
+  __tsan_destroy_fiber(*current_in(green.thread_pointer));
+}
 
 }  // namespace unblock::sanitizer
 

@@ -11,11 +11,11 @@ namespace unblock {
 struct StackClass;
 
 struct Stack {
-  char* base;         // lowest byte, of the guard when there is one
-  size_t size;        // guard included
-  size_t guard_size;  // bytes at `base` that fault when touched
-  StackClass* origin; // where it is recycled; null when the memory is the program's own
-  Stack* next;        // guarded(origin's lock)
+  char* base;          // lowest byte, of the guard when there is one
+  size_t size;         // guard included
+  size_t guard_size;   // bytes at `base` that fault when touched
+  StackClass* origin;  // where it is recycled; null when the memory is the program's own
+  Stack* next;         // guarded(origin's lock)
 
   char* top() const { return base + size; }
 };

@@ -10,7 +10,21 @@ namespace unblock {
 
 // What a thread waits for, in the field's words; each is a line of the report.
 enum class WaitKind : uint8_t {
-  none, descriptor, poll, mutex, condition, semaphore, rwlock, once, barrier, spin, futex, join, sleep, signal, child,
+  none,
+  descriptor,
+  poll,
+  mutex,
+  condition,
+  semaphore,
+  rwlock,
+  once,
+  barrier,
+  spin,
+  futex,
+  join,
+  sleep,
+  signal,
+  child,
   count
 };
 

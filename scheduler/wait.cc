@@ -32,7 +32,8 @@ constexpr uint32_t os_result(Wakeup result) { return 1 + (uint32_t)result; }
 bool end_wait(GreenThread& green, uint64_t epoch, Wakeup result) {
   uint64_t word = green.wait_word.load(std::memory_order_acquire);
   while (epoch_of(word) == epoch && (phase_of(word) == armed || phase_of(word) == parked)) {
-    if (!green.wait_word.compare_exchange_weak(word, word_of(epoch, ended, result), std::memory_order_acq_rel)) continue;
+    if (!green.wait_word.compare_exchange_weak(word, word_of(epoch, ended, result), std::memory_order_acq_rel))
+      continue;
     UNBLOCK_CHAOS_POINT();
     if (phase_of(word) == parked) make_runnable(green);
     return true;
@@ -84,7 +85,9 @@ bool wake_thread(GreenThread& green, Wakeup result) {
   return end_wait(green, epoch_of(green.wait_word.load(std::memory_order_acquire)), result);
 }
 
-bool is_waiting(const GreenThread& green) { return phase_of(green.wait_word.load(std::memory_order_relaxed)) != running; }
+bool is_waiting(const GreenThread& green) {
+  return phase_of(green.wait_word.load(std::memory_order_relaxed)) != running;
+}
 
 Wakeup Waiter::finish() {
   uint64_t word = green_->wait_word.load(std::memory_order_acquire);

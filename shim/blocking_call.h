@@ -57,9 +57,9 @@ struct BlockingCall {
   int fd;
   OpenFile& file;
   Direction direction;
-  bool dont_wait;       // the program said so for this call (MSG_DONTWAIT)
-  int64_t timeout;      // nanoseconds; 0: for ever
-  bool wait_first;      // a try is sure to fail
+  bool dont_wait;   // the program said so for this call (MSG_DONTWAIT)
+  int64_t timeout;  // nanoseconds; 0: for ever
+  bool wait_first;  // a try is sure to fail
   Deadline deadline = Deadline::never();
 
   bool may_wait() const { return !dont_wait && !open_files::wants_nonblocking(fd, file); }

@@ -9,9 +9,7 @@
 
 namespace unblock::cancellation {
 
-bool requested() {
-  return lifecycle::on_green() && glibc::cancellation_pending(here.green->thread_pointer);
-}
+bool requested() { return lifecycle::on_green() && glibc::cancellation_pending(here.green->thread_pointer); }
 
 bool ends(WaitKind kind) {
   switch (kind) {

@@ -24,10 +24,18 @@ int on_carrier_block(Change change) {
 
 }  // namespace
 
-INTERPOSED int setuid(uid_t user) noexcept { return on_carrier_block([&] { return real::setuid(user); }); }
-INTERPOSED int setgid(gid_t group) noexcept { return on_carrier_block([&] { return real::setgid(group); }); }
-INTERPOSED int seteuid(uid_t user) noexcept { return on_carrier_block([&] { return real::seteuid(user); }); }
-INTERPOSED int setegid(gid_t group) noexcept { return on_carrier_block([&] { return real::setegid(group); }); }
+INTERPOSED int setuid(uid_t user) noexcept {
+  return on_carrier_block([&] { return real::setuid(user); });
+}
+INTERPOSED int setgid(gid_t group) noexcept {
+  return on_carrier_block([&] { return real::setgid(group); });
+}
+INTERPOSED int seteuid(uid_t user) noexcept {
+  return on_carrier_block([&] { return real::seteuid(user); });
+}
+INTERPOSED int setegid(gid_t group) noexcept {
+  return on_carrier_block([&] { return real::setegid(group); });
+}
 INTERPOSED int setreuid(uid_t user, uid_t effective) noexcept {
   return on_carrier_block([&] { return real::setreuid(user, effective); });
 }

@@ -82,9 +82,8 @@ INTERPOSED int execlp(const char* file, const char* first, ...) noexcept {
 INTERPOSED int execle(const char* path, const char* first, ...) noexcept {
   va_list list;
   va_start(list, first);
-  int result = with_arguments(first, list, [&](char** arguments) {
-    return execve(path, arguments, va_arg(list, char**));
-  });
+  int result =
+      with_arguments(first, list, [&](char** arguments) { return execve(path, arguments, va_arg(list, char**)); });
   va_end(list);
   return result;
 }

@@ -37,8 +37,7 @@ uint32_t load(uint32_t* word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST); 
 // The kernel clears and wakes the word of a thread that was made by clone(2) and ends; what is waited for there is its
 // number.
 bool is_thread_of_the_kernel(uint32_t value) {
-  return value != 0 && value < 1u << 22 &&
-         kernel::invoke(SYS_tgkill, kernel::invoke(SYS_getpid), (int)value, 0) == 0;
+  return value != 0 && value < 1u << 22 && kernel::invoke(SYS_tgkill, kernel::invoke(SYS_getpid), (int)value, 0) == 0;
 }
 
 // May somebody end this wait who does not know the lot?
@@ -78,8 +77,7 @@ long wake(uint32_t* word, int most, uint32_t bits, int private_flag) {
   int woken = parking_lot::unpark(
       word, most, [bits](uint32_t tag, int) { return (tag & bits) != 0 ? Choice::wake : Choice::skip; });
   if (woken == most) return woken;
-  long others =
-      kernel::invoke(SYS_futex, word, FUTEX_WAKE_BITSET | private_flag, most - woken, nullptr, nullptr, bits);
+  long others = kernel::invoke(SYS_futex, word, FUTEX_WAKE_BITSET | private_flag, most - woken, nullptr, nullptr, bits);
   return others > 0 ? woken + others : woken;
 }
 

@@ -84,7 +84,10 @@ OpenFile* look_at(int fd) {
       file->receive_timeout = socket_timeout(fd, SO_RCVTIMEO);
       file->send_timeout = socket_timeout(fd, SO_SNDTIMEO);
       break;
-    case S_IFREG: case S_IFDIR: case S_IFBLK: case S_IFLNK: break;
+    case S_IFREG:
+    case S_IFDIR:
+    case S_IFBLK:
+    case S_IFLNK: break;
     default: file->kind = Kind::nowait;
   }
   set(fd, file);

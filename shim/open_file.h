@@ -30,10 +30,10 @@ struct OpenFile {
   std::atomic<bool> local;         // AF_UNIX
   std::atomic<bool> reads_nowait;  // RWF_NOWAIT has not been refused
   std::atomic<bool> writes_nowait;
-  std::atomic<bool> own_low_water; // SO_RCVLOWAT was set: only the kernel knows when enough is there
+  std::atomic<bool> own_low_water;       // SO_RCVLOWAT was set: only the kernel knows when enough is there
   std::atomic<int64_t> receive_timeout;  // nanoseconds; 0: none
   std::atomic<int64_t> send_timeout;
-  std::atomic<uint32_t> references;      // descriptors of this process that stand for it
+  std::atomic<uint32_t> references;  // descriptors of this process that stand for it
 };
 
 namespace open_files {

@@ -24,8 +24,8 @@ void report(int signal, siginfo_t* info, void*) {
   Thread* me = this_thread();
   if (me != nullptr && info->si_code > 0 && is_overflow(*me, info->si_addr)) {
     char id[24], size[24];
-    kernel::say_line("stack overflow in thread ", kernel::decimal(id, (int64_t)me->id), " \"", me->name, "\" (stack of ",
-                     kernel::decimal(size, (int64_t)(me->stack_size / 1024)), " KiB; see --stack)");
+    kernel::say_line("stack overflow in thread ", kernel::decimal(id, (int64_t)me->id), " \"", me->name,
+                     "\" (stack of ", kernel::decimal(size, (int64_t)(me->stack_size / 1024)), " KiB; see --stack)");
   }
   // The instruction faults again, now with the default action: the native signal and the native core.
   struct sigaction plain = {};

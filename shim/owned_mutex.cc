@@ -15,8 +15,7 @@ void thread_ends() {
   if (here.pinned == 0) return;
   here.pinned = 0;
   Critical critical;
-  glibc::on_block(carrier_block_of_this_thread(),
-                  [] { glibc::release_robust_mutexes([](void*, void*) {}, nullptr); });
+  glibc::on_block(carrier_block_of_this_thread(), [] { glibc::release_robust_mutexes([](void*, void*) {}, nullptr); });
 }
 
 }  // namespace unblock::owned_mutex

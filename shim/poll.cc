@@ -107,7 +107,8 @@ bool is_on_this_stack(const void* address) {
 
 long poll_waiting(pollfd* descriptors, nfds_t count, Deadline deadline) {
   return wait_for_any(
-      count, count != 1 || !is_on_this_stack(descriptors), deadline, [&] { return kernel::invoke(SYS_poll, descriptors, count, 0); },
+      count, count != 1 || !is_on_this_stack(descriptors), deadline,
+      [&] { return kernel::invoke(SYS_poll, descriptors, count, 0); },
       [&](Interests& interests, Waiter& waiter) {
         bool all = true;
         for (nfds_t i = 0; i < count; ++i) {
@@ -135,7 +136,8 @@ int clamp_to_table(int count) {
   const char* line = strstr(text, "FDSize:");
   if (line == nullptr) return count;
   int room = 0;
-  for (const char* c = line + 7; *c != '\n' && *c != 0; ++c) room = *c >= '0' && *c <= '9' ? room * 10 + (*c - '0') : room;
+  for (const char* c = line + 7; *c != '\n' && *c != 0; ++c)
+    room = *c >= '0' && *c <= '9' ? room * 10 + (*c - '0') : room;
   return count < room ? count : room;
 }
 

@@ -47,8 +47,8 @@ int try_read(pthread_rwlock_t* lock) {
 // `lock` is only a number here: it may be gone.
 void wake_next(const pthread_rwlock_t* lock, bool writers_first) {
   if (writers_first) {
-    int woken = parking_lot::unpark(
-        lock, 1, [](uint32_t wish, int) { return wish == writer ? Choice::wake : Choice::skip; });
+    int woken =
+        parking_lot::unpark(lock, 1, [](uint32_t wish, int) { return wish == writer ? Choice::wake : Choice::skip; });
     if (woken != 0) return;
   }
   bool readers_only = false;

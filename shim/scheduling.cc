@@ -74,7 +74,8 @@ INTERPOSED int pthread_getschedparam(pthread_t handle, int* policy, sched_param*
 INTERPOSED int pthread_setschedparam(pthread_t handle, int policy, const sched_param* parameters) noexcept {
   Thread* thread = thread_of(handle);
   if (thread == nullptr) return real::pthread_setschedparam(handle, policy, parameters);
-  return (int)-change(*thread, [&](pid_t tid) { return kernel::invoke(SYS_sched_setscheduler, tid, policy, parameters); });
+  return (int)-change(*thread,
+                      [&](pid_t tid) { return kernel::invoke(SYS_sched_setscheduler, tid, policy, parameters); });
 }
 
 // pthread_setschedprio(3).

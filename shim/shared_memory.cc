@@ -27,7 +27,7 @@ void add(const void* memory, size_t size) {
   auto first = reinterpret_cast<uintptr_t>(memory);
   Held held(ranges_lock);
   int used = count.load(std::memory_order_relaxed);
-  for (Range *each = ranges; each != ranges + used; ++each) {
+  for (Range* each = ranges; each != ranges + used; ++each) {
     if (first > each->end || first + size < each->first) continue;
     if (first < each->first) each->first = first;
     if (first + size > each->end) each->end = first + size;

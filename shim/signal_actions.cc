@@ -18,9 +18,7 @@ constexpr int signal_count = 64;
 struct sigaction actions[signal_count + 1];  // the program's; guarded(changing) for writing
 Lock changing;
 
-bool is_handler(const struct sigaction& action) {
-  return action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
-}
+bool is_handler(const struct sigaction& action) { return action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN; }
 
 bool is_programs_signal(int signal) { return signal >= 1 && signal <= signal_count && signal != 32 && signal != 33; }
 

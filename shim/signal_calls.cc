@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "scheduler/kernel.h"
 #include "scheduler/carrier.h"
+#include "scheduler/kernel.h"
 #include "shim/blocking_call.h"
 #include "shim/deadline.h"
 #include "shim/lifecycle.h"

@@ -133,8 +133,8 @@ bool wants_alternate_stack(const Thread& me, int signal) {
 // false when the kernel has no room for it.
 bool deliver_by_kernel(Thread& me, int signal, siginfo_t& info) {
   if (here.carrier->kernel_mask != me.mask) set_kernel_mask(*here.carrier, me.mask);
-  return kernel::invoke(SYS_rt_tgsigqueueinfo, kernel::invoke(SYS_getpid), kernel::invoke(SYS_gettid), signal,
-                        &info) == 0;
+  return kernel::invoke(SYS_rt_tgsigqueueinfo, kernel::invoke(SYS_getpid), kernel::invoke(SYS_gettid), signal, &info) ==
+         0;
 }
 
 // A signal that found a scheduler: for main if it does not block it, otherwise for anyone who does not.
@@ -156,9 +156,7 @@ void route(int signal, const siginfo_t* info) {
 
 }  // namespace
 
-bool is_nudge(const siginfo_t* info) {
-  return info->si_code == SI_QUEUE && info->si_value.sival_ptr == &nudge_mark;
-}
+bool is_nudge(const siginfo_t* info) { return info->si_code == SI_QUEUE && info->si_value.sival_ptr == &nudge_mark; }
 
 siginfo_t recorded_info(int signal) { return infos[signal]; }
 
@@ -422,7 +420,9 @@ bool is_inside_handler(void* handler_frame) {
   auto here_now = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
   const stack_t& alternate = this_thread()->alternate_stack;
   auto low = reinterpret_cast<uintptr_t>(alternate.ss_sp);
-  auto on_alternate = [&](uintptr_t address) { return low != 0 && address >= low && address < low + alternate.ss_size; };
+  auto on_alternate = [&](uintptr_t address) {
+    return low != 0 && address >= low && address < low + alternate.ss_size;
+  };
   return on_alternate(frame) == on_alternate(here_now) && here_now < frame;
 }
 

@@ -29,7 +29,8 @@ namespace {
 
 // An accepted socket is of its listener's kind; it inherits the time-outs (Linux), but not O_NONBLOCK.
 void born_of_listener(int fd, const OpenFile* listener, int flags) {
-  OpenFile* file = open_files::born(fd, listener != nullptr ? listener->kind.load() : Kind::socket, flags & SOCK_NONBLOCK);
+  OpenFile* file =
+      open_files::born(fd, listener != nullptr ? listener->kind.load() : Kind::socket, flags & SOCK_NONBLOCK);
   if (file == nullptr || listener == nullptr) return;
   file->stream = listener->stream.load();
   file->local = listener->local.load();
@@ -47,7 +48,8 @@ bool connection_waits(int fd) {
 // blocking region, because another process may be faster.
 long try_accept(int fd, OpenFile& file, sockaddr* address, socklen_t* size, int flags) {
   // A UNIX listener that was shut down refuses a blocking accept only: non-blocking ones see EAGAIN for ever.
-  if (!file.local && open_files::inject_nonblocking(fd, file)) return kernel::invoke(SYS_accept4, fd, address, size, flags);
+  if (!file.local && open_files::inject_nonblocking(fd, file))
+    return kernel::invoke(SYS_accept4, fd, address, size, flags);
   if (!connection_waits(fd)) return -EAGAIN;
   return in_region([&] { return kernel::invoke(SYS_accept4, fd, address, size, flags); });
 }

@@ -18,9 +18,8 @@ ssize_t read_file(FILE* file, void* data, ssize_t size) {
 ssize_t write_file(FILE* file, const void* data, ssize_t size) {
   if (!lifecycle::on_green()) return glibc::original_write(file, data, size);
   if (!glibc::is_uncancellable(file)) cancellation::test();
-  return glibc::write_whole(file, data, size, [](int fd, const char* from, size_t left) {
-    return answer(transfer::write(fd, from, left));
-  });
+  return glibc::write_whole(
+      file, data, size, [](int fd, const char* from, size_t left) { return answer(transfer::write(fd, from, left)); });
 }
 
 int close_file(FILE* file) {

@@ -22,10 +22,10 @@ struct Thread {
   // Bits of `Life`; see thread.cc.
   std::atomic<uint32_t> life;
 
-  uint64_t id;          // 1 for main, then in order of creation
-  uint64_t creator;     // id of who created it
-  int tid;              // unique, above every kernel thread id; main's is the process's
-  char name[16];        // pthread_setname_np(3); owner or whoever names it
+  uint64_t id;       // 1 for main, then in order of creation
+  uint64_t creator;  // id of who created it
+  int tid;           // unique, above every kernel thread id; main's is the process's
+  char name[16];     // pthread_setname_np(3); owner or whoever names it
   bool is_main;
   void* stack_address;  // usable part, as pthread_attr_getstack(3) tells
   size_t stack_size;

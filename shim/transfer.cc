@@ -170,7 +170,8 @@ long receive(int fd, void* data, size_t size, int flags, sockaddr* from, socklen
       return invoke(SYS_recvfrom, fd, static_cast<char*>(data) + done, size - done, flags | extra, from, from_size);
     };
     if (file == nullptr || !is_socket(*file)) return attempt(0);
-    return receive_once(fd, *file, [&] { return size - done; }, flags, attempt);
+    return receive_once(
+        fd, *file, [&] { return size - done; }, flags, attempt);
   };
   bool all = (flags & MSG_WAITALL) && !(flags & (MSG_DONTWAIT | MSG_PEEK)) && file != nullptr && file->stream;
   return all && size > 0 && !open_files::wants_nonblocking(fd, *file) ? receive_all(size, once) : once(0);
@@ -180,8 +181,9 @@ long receive(int fd, msghdr* message, int flags) {
   OpenFile* file = open_files::of(fd);
   if (file == nullptr || !is_socket(*file)) return invoke(SYS_recvmsg, fd, message, flags);
   auto once = [&](msghdr* into) {
-    return receive_once(fd, *file, [&] { return total(into->msg_iov, into->msg_iovlen); }, flags,
-                        [&](int extra) { return invoke(SYS_recvmsg, fd, into, flags | extra); });
+    return receive_once(
+        fd, *file, [&] { return total(into->msg_iov, into->msg_iovlen); }, flags,
+        [&](int extra) { return invoke(SYS_recvmsg, fd, into, flags | extra); });
   };
   long first = once(message);  // the kernel has the first look at the message: a bad pointer is its to refuse
   bool all = (flags & MSG_WAITALL) && !(flags & (MSG_DONTWAIT | MSG_PEEK)) && file->stream &&
@@ -189,13 +191,14 @@ long receive(int fd, msghdr* message, int flags) {
   if (first <= 0 || !all) return first;
   size_t size = total(message->msg_iov, message->msg_iovlen);
   return first_and_rest(first, receive_all(size - first, [&](size_t done) {
-    return with_rest(message->msg_iov, message->msg_iovlen, first + done, [&](const iovec* parts, size_t count) {
-      msghdr rest = {};
-      rest.msg_iov = const_cast<iovec*>(parts);
-      rest.msg_iovlen = count;
-      return once(&rest);
-    });
-  }));
+                          return with_rest(message->msg_iov, message->msg_iovlen, first + done,
+                                           [&](const iovec* parts, size_t count) {
+                                             msghdr rest = {};
+                                             rest.msg_iov = const_cast<iovec*>(parts);
+                                             rest.msg_iovlen = count;
+                                             return once(&rest);
+                                           });
+                        }));
 }
 
 long send(int fd, const void* data, size_t size, int flags, const sockaddr* to, socklen_t to_size) {
@@ -289,8 +292,7 @@ long writev(int fd, const iovec* parts, int count) {
   return send_all(size, [&](size_t done) {
     return with_rest(parts, count, done, [&](const iovec* rest, size_t rest_count) {
       return without_socket(
-          fd, *file, Direction::out,
-          [&] { return invoke(SYS_pwritev2, fd, rest, rest_count, -1, -1, rwf_nowait); },
+          fd, *file, Direction::out, [&] { return invoke(SYS_pwritev2, fd, rest, rest_count, -1, -1, rwf_nowait); },
           [&] { return invoke(SYS_writev, fd, rest, rest_count); });
     });
   });

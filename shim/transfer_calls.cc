@@ -1,8 +1,7 @@
 // The names of the transfers. See transfer.h for how they wait.
 
-#include "shim/transfer.h"
-
 #include "shim/real.h"
+#include "shim/transfer.h"
 
 using namespace unblock;
 
@@ -155,8 +154,8 @@ int many_messages(mmsghdr* messages, unsigned count, One one) {
 INTERPOSED int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout) {
   if (!lifecycle::on_green()) return real::recvmmsg(fd, messages, count, flags, timeout);
   cancellation::test();
-  if (timeout != nullptr && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 ||
-                             timeout->tv_nsec >= kernel::nanoseconds_per_second)) {
+  if (timeout != nullptr &&
+      (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= kernel::nanoseconds_per_second)) {
     return (int)answer(-EINVAL);
   }
   int64_t until = timeout != nullptr ? kernel::now() + kernel::nanoseconds(*timeout) : INT64_MAX;
@@ -181,8 +180,8 @@ INTERPOSED int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
   int sent;
   if (lifecycle::on_green()) {
     cancellation::test();
-    sent = many_messages(messages, count,
-                         [&](msghdr& message, unsigned) { return transfer::send(fd, &message, flags); });
+    sent =
+        many_messages(messages, count, [&](msghdr& message, unsigned) { return transfer::send(fd, &message, flags); });
   } else {
     sent = real::sendmmsg(fd, messages, count, flags);
   }

@@ -199,8 +199,8 @@ void* call_target(const link_map* library, const unsigned char* call) {
   if (!is_executable(library, target, target + 16)) return nullptr;
   const unsigned char* stub = target;
   if (stub[0] == 0xf3 && stub[1] == 0x0f && stub[2] == 0x1e && stub[3] == 0xfa) stub += 4;  // endbr64
-  if (stub[0] == 0xf2) stub++;                                                            // bnd
-  if (stub[0] != 0xff || stub[1] != 0x25) return const_cast<unsigned char*>(target);       // not jmp *slot(%rip)
+  if (stub[0] == 0xf2) stub++;                                                              // bnd
+  if (stub[0] != 0xff || stub[1] != 0x25) return const_cast<unsigned char*>(target);        // not jmp *slot(%rip)
   return *reinterpret_cast<void* const*>(stub + 6 + displacement(stub + 2));
 }
 
@@ -321,7 +321,8 @@ const char* find_layout() {
   if (static_size + layout.alignment <= layout.size_above) return "its blocks are larger than it says";
   // The size that it tells covers both directions; rounding above may have taken up to an alignment's worth.
   layout.size_below = round_up(static_size + layout.alignment - 1 - layout.size_above, layout.alignment);
-  if (-layout.resolver_pointer > static_cast<ptrdiff_t>(layout.size_below)) return "its blocks are smaller than it says";
+  if (-layout.resolver_pointer > static_cast<ptrdiff_t>(layout.size_below))
+    return "its blocks are smaller than it says";
   return find_end_of_thread(probe.return_address);
 }
 

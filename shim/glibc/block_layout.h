@@ -24,11 +24,11 @@ struct Layout {
   ptrdiff_t tid;
   ptrdiff_t robust_head;
   ptrdiff_t cancel_word;
-  ptrdiff_t cancel_state;  // byte with the "disabled" flag; the cancel word's own, except in 2.34 and 2.35
-  ptrdiff_t specific;      // table of second-level arrays of thread-specific data
-  ptrdiff_t user_stack;    // byte: the stack is not glibc's to free
-  ptrdiff_t stack;         // address, size, guard size, reported guard size
-  ptrdiff_t resolver;      // struct __res_state
+  ptrdiff_t cancel_state;      // byte with the "disabled" flag; the cancel word's own, except in 2.34 and 2.35
+  ptrdiff_t specific;          // table of second-level arrays of thread-specific data
+  ptrdiff_t user_stack;        // byte: the stack is not glibc's to free
+  ptrdiff_t stack;             // address, size, guard size, reported guard size
+  ptrdiff_t resolver;          // struct __res_state
   ptrdiff_t resolver_pointer;  // glibc's thread-local pointer to it
   ptrdiff_t rseq;              // 0: this version has none
 

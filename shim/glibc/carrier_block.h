@@ -43,7 +43,8 @@ void call_on_block(void* thread_pointer, void (*function)(void*), void* argument
 
 template <typename F>
 void on_block(void* thread_pointer, F f) {
-  call_on_block(thread_pointer, [](void* argument) { (*static_cast<F*>(argument))(); }, &f);
+  call_on_block(
+      thread_pointer, [](void* argument) { (*static_cast<F*>(argument))(); }, &f);
 }
 
 }  // namespace unblock::glibc

@@ -48,7 +48,8 @@ struct {
 } known;
 
 void* map_memory(size_t size) {
-  const long memory = kernel::invoke(SYS_mmap, nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const long memory =
+      kernel::invoke(SYS_mmap, nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   UNBLOCK_CHECK(memory > 0 || memory <= -4096);
   return reinterpret_cast<void*>(memory);
 }

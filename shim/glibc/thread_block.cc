@@ -70,8 +70,10 @@ BlockRecord& record_of(void* block) {
   return *reinterpret_cast<BlockRecord*>(static_cast<char*>(block) - layout.size_below - record_size());
 }
 
-size_t block_size() { return record_size() + layout.size_below + (layout.size_above + layout.alignment - 1) /
-                                                                     layout.alignment * layout.alignment; }
+size_t block_size() {
+  return record_size() + layout.size_below +
+         (layout.size_above + layout.alignment - 1) / layout.alignment * layout.alignment;
+}
 
 size_t block_alignment() { return layout.alignment; }
 
@@ -236,7 +238,8 @@ const char* try_block_in(void* memory, size_t size) {
 
 const char* try_one() {
   const size_t size = block_size();
-  const long memory = kernel::invoke(SYS_mmap, nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const long memory =
+      kernel::invoke(SYS_mmap, nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory < 0 && memory > -4096) return "there is no memory for a thread block";
   const char* failure = try_block_in(reinterpret_cast<void*>(memory), size);
   kernel::invoke(SYS_munmap, memory, size);

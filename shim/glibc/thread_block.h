@@ -71,8 +71,8 @@ bool is_green_block(void* thread_pointer);
 // Where another block has its copy of a static thread-local variable of ours, given our copy of it.
 template <typename T>
 T* own_local(void* other, T* ours) {
-  return reinterpret_cast<T*>(static_cast<char*>(other) + (reinterpret_cast<char*>(ours) -
-                                                           static_cast<char*>(thread_pointer())));
+  return reinterpret_cast<T*>(static_cast<char*>(other) +
+                              (reinterpret_cast<char*>(ours) - static_cast<char*>(thread_pointer())));
 }
 
 }  // namespace unblock::glibc

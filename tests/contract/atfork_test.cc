@@ -14,9 +14,7 @@ std::string log;
 pthread_t forker;
 pthread_mutex_t guarded = PTHREAD_MUTEX_INITIALIZER;
 
-void note(char letter) {
-  log.push_back(pthread_equal(pthread_self(), forker) ? letter : '!');
-}
+void note(char letter) { log.push_back(pthread_equal(pthread_self(), forker) ? letter : '!'); }
 
 // Handlers cannot be taken off again, so all tests share these.
 void register_once() {

@@ -107,7 +107,8 @@ TEST(ThrdSleep, ImpossibleDurationIsANegativeOtherThanMinusOne) {
 }
 
 TEST(ThrdSleep, SignalEndsItWithMinusOneAndTheRemainder) {
-  struct sigaction action {}, before;
+  struct sigaction action {
+  }, before;
   action.sa_handler = [](int) {};
   ASSERT_EQ(sigaction(SIGUSR1, &action, &before), 0);
   static std::atomic<bool> coming, done;

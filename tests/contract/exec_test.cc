@@ -43,18 +43,19 @@ std::string said_by(Arguments arguments, void (*before)(), char* const* environm
   return said;
 }
 
-std::string said_by_shell(const char* script, void (*before)() = [] {}, char* const* environment = environ) {
+std::string said_by_shell(
+    const char* script, void (*before)() = [] {}, char* const* environment = environ) {
   return said_by({"/bin/sh", "-c", script, "zero", "one two", ""}, before, environment);
 }
 
-TEST(Exec, NewProgramGetsItsArguments) {
-  EXPECT_EQ(said_by_shell("printf '%s|' \"$0\" \"$@\""), "zero|one two||");
-}
+TEST(Exec, NewProgramGetsItsArguments) { EXPECT_EQ(said_by_shell("printf '%s|' \"$0\" \"$@\""), "zero|one two||"); }
 
 TEST(Exec, NewProgramGetsItsEnvironment) {
   char one[] = "ONE=first", two[] = "TWO=second value", path[] = "PATH=/usr/bin:/bin";
   char* environment[] = {one, two, path, nullptr};
-  EXPECT_EQ(said_by_shell("printf '%s|%s' \"$ONE\" \"$TWO\"", [] {}, environment), "first|second value");
+  EXPECT_EQ(said_by_shell(
+                "printf '%s|%s' \"$ONE\" \"$TWO\"", [] {}, environment),
+            "first|second value");
 }
 
 TEST(Exec, NewProgramGetsTheMaskOfTheThreadThatCalled) {

@@ -100,7 +100,8 @@ TEST(FutexWait, ImpossibleTimeoutIsEinval) {
 }
 
 TEST(FutexWait, SignalEndsItWithEintr) {
-  struct sigaction action {}, before;
+  struct sigaction action {
+  }, before;
   action.sa_handler = [](int) {};
   ASSERT_EQ(sigaction(SIGUSR1, &action, &before), 0);
   Word word = 0;
@@ -202,9 +203,8 @@ TEST(FutexRequeue, MovesSleepersToTheOtherWord) {
   Sleepers sleepers(&from);
   sleepers.start(3);
   int touched = 0;
-  EXPECT_TRUE(eventually([&] {
-    return (touched += futex(&from, FUTEX_REQUEUE_PRIVATE, 0, count(INT_MAX), &to)) == 3;
-  }));
+  EXPECT_TRUE(
+      eventually([&] { return (touched += futex(&from, FUTEX_REQUEUE_PRIVATE, 0, count(INT_MAX), &to)) == 3; }));
   EXPECT_EQ(wake(&from, INT_MAX), 0);
   EXPECT_EQ(sleepers.woken(), 0);
   wake_in_all(3, [&] { return wake(&to, 1); });
@@ -215,9 +215,8 @@ TEST(FutexCmpRequeue, WakesSomeMovesTheOthersAndCountsBoth) {
   Sleepers sleepers(&from);
   sleepers.start(4);
   long touched = 0;
-  EXPECT_TRUE(eventually([&] {
-    return (touched += futex(&from, FUTEX_CMP_REQUEUE_PRIVATE, 0, count(INT_MAX), &to, 0)) == 4;
-  }));
+  EXPECT_TRUE(
+      eventually([&] { return (touched += futex(&from, FUTEX_CMP_REQUEUE_PRIVATE, 0, count(INT_MAX), &to, 0)) == 4; }));
   EXPECT_EQ(futex(&to, FUTEX_CMP_REQUEUE_PRIVATE, 1, count(1), &from, 0), 2);
   EXPECT_EQ(wake(&from, INT_MAX), 1);
   EXPECT_EQ(wake(&to, INT_MAX), 2);

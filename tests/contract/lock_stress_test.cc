@@ -38,9 +38,7 @@ void dawdle(Dice& dice) {
   }
 }
 
-timespec soon(Dice& dice, clockid_t clock) {
-  return to_timespec(now(clock) + dice.below(2'000'000));
-}
+timespec soon(Dice& dice, clockid_t clock) { return to_timespec(now(clock) + dice.below(2'000'000)); }
 
 int lock_somehow(Dice& dice, pthread_mutex_t* mutex) {
   timespec real = soon(dice, CLOCK_REALTIME), monotonic = soon(dice, CLOCK_MONOTONIC);

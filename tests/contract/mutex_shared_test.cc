@@ -20,12 +20,11 @@ struct Account {
 };
 
 class EverySharedMutex : public testing::TestWithParam<MutexTraits> {};
-INSTANTIATE_TEST_SUITE_P(Kinds, EverySharedMutex,
-                         testing::Values(MutexTraits{.sharing = PTHREAD_PROCESS_SHARED},
-                                         MutexTraits{.robustness = PTHREAD_MUTEX_ROBUST,
-                                                     .sharing = PTHREAD_PROCESS_SHARED},
-                                         MutexTraits{.protocol = PTHREAD_PRIO_INHERIT,
-                                                     .sharing = PTHREAD_PROCESS_SHARED}));
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, EverySharedMutex,
+    testing::Values(MutexTraits{.sharing = PTHREAD_PROCESS_SHARED},
+                    MutexTraits{.robustness = PTHREAD_MUTEX_ROBUST, .sharing = PTHREAD_PROCESS_SHARED},
+                    MutexTraits{.protocol = PTHREAD_PRIO_INHERIT, .sharing = PTHREAD_PROCESS_SHARED}));
 
 // Holders yield, and sleep now and then, so that threads of one process contend too.
 TEST_P(EverySharedMutex, ExcludesBetweenThreadsAndProcesses) {

@@ -42,9 +42,7 @@ class OwnedMutex {
 // Another thread that holds a mutex until it is told to let go.
 class Holder {
  public:
-  explicit Holder(pthread_mutex_t* mutex) : thread_([this, mutex] { hold(mutex); }) {
-    EXPECT_TRUE(eventually(holds_));
-  }
+  explicit Holder(pthread_mutex_t* mutex) : thread_([this, mutex] { hold(mutex); }) { EXPECT_TRUE(eventually(holds_)); }
   ~Holder() {
     let_go();
     thread_.join();

@@ -1,8 +1,8 @@
 // How tests wait for each other without sleeping: handshakes over atomics, and yields in between.
 #pragma once
 
-#include <gtest/gtest.h>
 #include <errno.h>
+#include <gtest/gtest.h>
 #include <sched.h>
 
 #include <atomic>

@@ -54,17 +54,11 @@ TEST(ProgramEnd, ExitOfAThreadRunsExitHandlersAndFlushes) {
   EXPECT_EQ(run("thread_exits"), (End{47, "atexit\nglobal\n"}));
 }
 
-TEST(ProgramEnd, QuickExitRunsItsOwnHandlersOnly) {
-  EXPECT_EQ(run("thread_quick_exits"), (End{49, "quick\n"}));
-}
+TEST(ProgramEnd, QuickExitRunsItsOwnHandlersOnly) { EXPECT_EQ(run("thread_quick_exits"), (End{49, "quick\n"})); }
 
-TEST(ProgramEnd, UnderscoreExitOfAThreadRunsNothing) {
-  EXPECT_EQ(run("thread_leaves_at_once"), (End{50, ""}));
-}
+TEST(ProgramEnd, UnderscoreExitOfAThreadRunsNothing) { EXPECT_EQ(run("thread_leaves_at_once"), (End{50, ""})); }
 
-TEST(ProgramEnd, AbortOfAThreadEndsTheProcessBySigabrt) {
-  EXPECT_EQ(run("thread_aborts"), (End{-SIGABRT, ""}));
-}
+TEST(ProgramEnd, AbortOfAThreadEndsTheProcessBySigabrt) { EXPECT_EQ(run("thread_aborts"), (End{-SIGABRT, ""})); }
 
 TEST(ProgramEnd, ExitHandlerMayWaitForAThread) {
   EXPECT_EQ(run("exit_handler_joins"), (End{51, "thread\njoined\natexit\nglobal\n"}));

@@ -129,7 +129,8 @@ TEST_F(Semaphore, MayBeFreedByWhoeverItLetGo) {
 TEST_F(Semaphore, PostFromASignalHandlerWakesAWaiter) {
   static sem_t semaphore;
   ASSERT_EQ(sem_init(&semaphore, 0, 0), 0);
-  struct sigaction action {}, before;
+  struct sigaction action {
+  }, before;
   action.sa_handler = [](int) { sem_post(&semaphore); };
   ASSERT_EQ(sigaction(SIGUSR1, &action, &before), 0);
   std::atomic<bool> coming = false;

@@ -96,7 +96,8 @@ TEST(SignalMask, KillAndStopCannotBeBlocked) {
 // One signal that the thread sends to itself, and one that the kernel sends.
 TEST(SignalMask, HandlerBlocksItsOwnSignalAndThoseOfItsActionAndWhatItBlocksItselfEndsWithIt) {
   static std::atomic<int> seen, after;
-  struct sigaction action {}, before[2];
+  struct sigaction action {
+  }, before[2];
   action.sa_mask = set_of({SIGUSR2});
   action.sa_handler = [](int own) {
     seen = blocks(own) + 2 * blocks(SIGUSR2);

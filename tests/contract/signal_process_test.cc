@@ -244,8 +244,9 @@ TEST_F(ProcessSignal, DefaultActionEndsTheProcessWithThatSignal) {
   EXPECT_EQ(end_of_child([] { return raise(SIGTERM); }), -SIGTERM);
   EXPECT_EQ(end_of_child([] {
               pthread_t thread;
-              pthread_create(&thread, nullptr, [](void*) -> void* { return word(pthread_kill(pthread_self(), SIGUSR1)); },
-                             nullptr);
+              pthread_create(
+                  &thread, nullptr, [](void*) -> void* { return word(pthread_kill(pthread_self(), SIGUSR1)); },
+                  nullptr);
               pthread_join(thread, nullptr);
               return 1;
             }),
@@ -253,7 +254,8 @@ TEST_F(ProcessSignal, DefaultActionEndsTheProcessWithThatSignal) {
 }
 
 TEST_F(ProcessSignal, IgnoredOneInterruptsNothing) {
-  struct sigaction action {}, before;
+  struct sigaction action {
+  }, before;
   action.sa_handler = SIG_IGN;
   ASSERT_EQ(sigaction(SIGUSR1, &action, &before), 0);
   std::atomic<bool> coming = false;
@@ -272,7 +274,8 @@ TEST_F(ProcessSignal, IgnoredOneInterruptsNothing) {
 }
 
 TEST_F(ProcessSignal, SigactionTellsTheHandlerAndFlagsThatWereSet) {
-  struct sigaction action {}, told, before;
+  struct sigaction action {
+  }, told, before;
   action.sa_handler = note;
   action.sa_flags = SA_RESTART | SA_NODEFER;
   action.sa_mask = set_of({SIGUSR2});

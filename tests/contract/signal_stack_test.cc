@@ -109,10 +109,13 @@ TEST(SigAltStack, HandlerRunsOnItsThreadsOwnAfterOthersHaveRun) {
 TEST(SigAltStack, HandlerThatInterruptsAWaitRunsOnItToo) {
   static std::atomic<char*> frame;
   frame = nullptr;
-  Handler handler(SIGUSR1, [](int) {
-    char here;
-    frame = &here;
-  }, SA_ONSTACK);
+  Handler handler(
+      SIGUSR1,
+      [](int) {
+        char here;
+        frame = &here;
+      },
+      SA_ONSTACK);
   std::atomic<bool> ready = false;
   pthread_t thread = start_thread([&] {
     AlternateStack mine;
@@ -137,11 +140,14 @@ TEST(SigAltStack, TooSmallOneIsEnomem) {
 TEST(SigAltStack, CannotBeChangedWhileAHandlerRunsOnIt) {
   static std::atomic<int> answer, error;
   answer = error = 0;
-  Handler handler(SIGUSR1, [](int) {
-    stack_t none{.ss_sp = nullptr, .ss_flags = SS_DISABLE, .ss_size = 0};
-    answer = sigaltstack(&none, nullptr);
-    error = errno;
-  }, SA_ONSTACK);
+  Handler handler(
+      SIGUSR1,
+      [](int) {
+        stack_t none{.ss_sp = nullptr, .ss_flags = SS_DISABLE, .ss_size = 0};
+        answer = sigaltstack(&none, nullptr);
+        error = errno;
+      },
+      SA_ONSTACK);
   AlternateStack mine;
   EXPECT_EQ(raise(SIGUSR1), 0);
   EXPECT_EQ(answer, -1);

@@ -94,7 +94,11 @@ TEST_F(DirectedSignal, RunsItsHandlerInTheThreadThatReads) {
 
 TEST_F(DirectedSignal, RunsItsHandlerInTheThreadThatComputes) {
   std::atomic<bool> go = false;
-  expect_handler_in_waiting_thread([&] { while (!go) continue; }, [&] { go = true; });
+  expect_handler_in_waiting_thread(
+      [&] {
+        while (!go) continue;
+      },
+      [&] { go = true; });
 }
 
 TEST_F(DirectedSignal, RunsItsHandlerInTheThreadThatYields) {

@@ -43,7 +43,8 @@ TEST(Nanosleep, RefusesImpossibleDurations) {
 }
 
 TEST(Nanosleep, DurationMayBeNearlyEndlessAndIsStillInterrupted) {
-  struct sigaction action {}, before;
+  struct sigaction action {
+  }, before;
   action.sa_handler = [](int) {};
   ASSERT_EQ(sigaction(SIGUSR1, &action, &before), 0);
   std::atomic<bool> done = false;
@@ -101,7 +102,9 @@ TEST(Usleep, SleepsAtLeastAsLongAsAsked) {
   EXPECT_EQ(usleep(0), 0);
 }
 
-TEST(Sleep, OfNothingReturnsAtOnce) { EXPECT_EQ(keeping_errno([] { return sleep(0); }), 0u); }
+TEST(Sleep, OfNothingReturnsAtOnce) {
+  EXPECT_EQ(keeping_errno([] { return sleep(0); }), 0u);
+}
 
 TEST(Sleep, SleepsASecondAndLeavesNothingOver) {
   Stopwatch watch;

@@ -84,41 +84,47 @@ TEST(GetattrNp, StackBoundsOfTheMainThreadContainALocalVariable) {
 TEST(GetattrNp, LowestByteOfTheStackCanBeWritten) {
   ThreadAttributes attributes;
   ASSERT_EQ(pthread_attr_setstacksize(attributes.get(), 256 << 10), 0);
-  join(start_thread([] {
-    Living living;
-    char here;
-    EXPECT_GE(living.stack_size, size_t{200} << 10);
-    // Touch every page between here and the end, downwards as a growing stack would.
-    for (char* page = &here; page > living.stack; page -= 4096) *static_cast<volatile char*>(page) = 1;
-    *static_cast<volatile char*>(living.stack) = 1;
-    return nullptr;
-  }, attributes.get()));
+  join(start_thread(
+      [] {
+        Living living;
+        char here;
+        EXPECT_GE(living.stack_size, size_t{200} << 10);
+        // Touch every page between here and the end, downwards as a growing stack would.
+        for (char* page = &here; page > living.stack; page -= 4096) *static_cast<volatile char*>(page) = 1;
+        *static_cast<volatile char*>(living.stack) = 1;
+        return nullptr;
+      },
+      attributes.get()));
 }
 
 TEST(GetattrNp, TellsStackAndGuardSizeThatWereAskedFor) {
   ThreadAttributes attributes;
   ASSERT_EQ(pthread_attr_setstacksize(attributes.get(), 1 << 20), 0);
   ASSERT_EQ(pthread_attr_setguardsize(attributes.get(), 16 << 10), 0);
-  join(start_thread([] {
-    Living living;
-    EXPECT_GE(living.stack_size + living.guard_size, size_t{1} << 20);
-    EXPECT_LE(living.stack_size, (size_t{1} << 20) + (64 << 10));
-    EXPECT_EQ(living.guard_size, size_t{16} << 10);
-    EXPECT_EQ(living.detach_state, PTHREAD_CREATE_JOINABLE);
-    return nullptr;
-  }, attributes.get()));
+  join(start_thread(
+      [] {
+        Living living;
+        EXPECT_GE(living.stack_size + living.guard_size, size_t{1} << 20);
+        EXPECT_LE(living.stack_size, (size_t{1} << 20) + (64 << 10));
+        EXPECT_EQ(living.guard_size, size_t{16} << 10);
+        EXPECT_EQ(living.detach_state, PTHREAD_CREATE_JOINABLE);
+        return nullptr;
+      },
+      attributes.get()));
 }
 
 TEST(GetattrNp, TellsTheStackThatTheUserSupplied) {
   static char memory[1 << 20] __attribute__((aligned(4096)));
   ThreadAttributes attributes;
   ASSERT_EQ(pthread_attr_setstack(attributes.get(), memory, sizeof memory), 0);
-  join(start_thread([] {
-    Living living;
-    EXPECT_EQ(living.stack, memory);
-    EXPECT_EQ(living.stack_size, sizeof memory);
-    return nullptr;
-  }, attributes.get()));
+  join(start_thread(
+      [] {
+        Living living;
+        EXPECT_EQ(living.stack, memory);
+        EXPECT_EQ(living.stack_size, sizeof memory);
+        return nullptr;
+      },
+      attributes.get()));
 }
 
 TEST(GetattrNp, TellsThatAThreadDetachedItself) {
@@ -163,24 +169,27 @@ TEST(GuardSize, OverflowIsASegmentationFaultInsideTheGuard) {
   static char alternate[64 << 10];
   static std::atomic<char*> fault;
   static sigjmp_buf back;
-  struct sigaction action {}, before;
+  struct sigaction action {
+  }, before;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   action.sa_sigaction = [](int, siginfo_t* info, void*) {
     fault = static_cast<char*>(info->si_addr);
     siglongjmp(back, 1);
   };
   ASSERT_EQ(sigaction(SIGSEGV, &action, &before), 0);
-  join(start_thread([] {
-    stack_t stack{.ss_sp = alternate, .ss_flags = 0, .ss_size = sizeof alternate};
-    EXPECT_EQ(sigaltstack(&stack, nullptr), 0);
-    Living living;
-    auto* below = static_cast<volatile char*>(living.stack) - 1024;
-    if (sigsetjmp(back, 1) == 0) *below = 1;
-    EXPECT_EQ(fault.load(), below);
-    stack.ss_flags = SS_DISABLE;
-    EXPECT_EQ(sigaltstack(&stack, nullptr), 0);
-    return nullptr;
-  }, attributes.get()));
+  join(start_thread(
+      [] {
+        stack_t stack{.ss_sp = alternate, .ss_flags = 0, .ss_size = sizeof alternate};
+        EXPECT_EQ(sigaltstack(&stack, nullptr), 0);
+        Living living;
+        auto* below = static_cast<volatile char*>(living.stack) - 1024;
+        if (sigsetjmp(back, 1) == 0) *below = 1;
+        EXPECT_EQ(fault.load(), below);
+        stack.ss_flags = SS_DISABLE;
+        EXPECT_EQ(sigaltstack(&stack, nullptr), 0);
+        return nullptr;
+      },
+      attributes.get()));
   EXPECT_EQ(sigaction(SIGSEGV, &before, nullptr), 0);
 }
 

@@ -100,13 +100,15 @@ TEST(ThreadCreate, RunsOnTheStackThatTheUserSupplies) {
   for (int i = 0; i < 3; ++i) {  // the stack belongs to us again once the thread is joined
     ThreadAttributes attributes;
     ASSERT_EQ(pthread_attr_setstack(attributes.get(), memory, size), 0);
-    join(start_thread([&] {
-      char here;
-      EXPECT_GE(&here, memory);
-      EXPECT_LT(&here, static_cast<char*>(memory) + size);
-      use_stack(size / 2);
-      return nullptr;
-    }, attributes.get()));
+    join(start_thread(
+        [&] {
+          char here;
+          EXPECT_GE(&here, memory);
+          EXPECT_LT(&here, static_cast<char*>(memory) + size);
+          use_stack(size / 2);
+          return nullptr;
+        },
+        attributes.get()));
   }
   EXPECT_EQ(munmap(memory, size), 0);
 }
@@ -144,9 +146,9 @@ TEST(ThreadCreate, SignalMaskOfTheAttributesWins) {
   sigemptyset(&wanted);
   sigaddset(&wanted, SIGUSR2);
   ASSERT_EQ(pthread_attr_setsigmask_np(attributes.get(), &wanted), 0);
-  EXPECT_EQ(join(start_thread([&] { return word(pthread_sigmask(SIG_SETMASK, nullptr, &inherited)); },
-                              attributes.get())),
-            nullptr);
+  EXPECT_EQ(
+      join(start_thread([&] { return word(pthread_sigmask(SIG_SETMASK, nullptr, &inherited)); }, attributes.get())),
+      nullptr);
   EXPECT_EQ(sigismember(&inherited, SIGUSR2), 1);
   EXPECT_EQ(sigismember(&inherited, SIGUSR1), 0);
 }

@@ -57,7 +57,9 @@ TEST(Gettid, IsThePidForMainAndAnotherForEachThread) {
   EXPECT_GT(*ids.begin(), word(0));
 }
 
-TEST(SchedYield, ReturnsZeroAndLeavesErrno) { EXPECT_EQ(keeping_errno([] { return sched_yield(); }), 0); }
+TEST(SchedYield, ReturnsZeroAndLeavesErrno) {
+  EXPECT_EQ(keeping_errno([] { return sched_yield(); }), 0);
+}
 
 TEST(SchedYield, LetsAnotherThreadRunHoweverOften) {
   std::atomic<long> turns = 0;

@@ -29,7 +29,9 @@ TEST(Join, GivesTheResultOfPthreadExit) {
   EXPECT_EQ(join(start_thread([]() -> void* { pthread_exit(word(4712)); })), word(4712));
 }
 
-TEST(Join, ResultMayBeIgnored) { EXPECT_EQ(pthread_join(start_thread([] { return word(1); }), nullptr), 0); }
+TEST(Join, ResultMayBeIgnored) {
+  EXPECT_EQ(pthread_join(start_thread([] { return word(1); }), nullptr), 0);
+}
 
 TEST(Join, WaitsForTheEndOfTheThread) {
   std::atomic<bool> coming = false, joined = false;

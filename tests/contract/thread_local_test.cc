@@ -1,6 +1,6 @@
 // What belongs to each thread by the language: thread_local, errno, exceptions in flight, locale, random state.
-#include <gtest/gtest.h>
 #include <ctype.h>
+#include <gtest/gtest.h>
 #include <locale.h>
 #include <pthread.h>
 #include <string.h>

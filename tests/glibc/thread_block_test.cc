@@ -305,10 +305,11 @@ TEST(EndOfThread, PthreadExitInADestructorStillEndsTheThread) {
   static int calls;
   calls = 0;
   pthread_key_t key;
-  ASSERT_EQ(pthread_key_create(&key, [](void*) {
-              calls++;
-              pthread_exit(nullptr);
-            }),
+  ASSERT_EQ(pthread_key_create(&key,
+                               [](void*) {
+                                 calls++;
+                                 pthread_exit(nullptr);
+                               }),
             0);
   on_green([&] { pthread_setspecific(key, &calls); });
   EXPECT_EQ(calls, 1);
@@ -452,11 +453,12 @@ TEST(Cancellation, InADestructorStillEndsTheThread) {
   static pthread_key_t key;
   static int calls;
   calls = 0;
-  ASSERT_EQ(pthread_key_create(&key, [](void*) {
-              calls++;
-              pthread_testcancel();
-              calls += 100;
-            }),
+  ASSERT_EQ(pthread_key_create(&key,
+                               [](void*) {
+                                 calls++;
+                                 pthread_testcancel();
+                                 calls += 100;
+                               }),
             0);
   Green green([&]() -> void* {
     pthread_setspecific(key, &calls);

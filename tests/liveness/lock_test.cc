@@ -30,8 +30,8 @@ class MutexOfKind : public testing::TestWithParam<int> {
     EXPECT_EQ(pthread_mutex_init(&mutex_, &attributes), 0);
   }
   void expect_holder_runs_during(std::function<int()> lock) {
-    expect_holder_runs(lock, [&] { return pthread_mutex_unlock(&mutex_); },
-                       [&] { return pthread_mutex_lock(&mutex_); });
+    expect_holder_runs(
+        lock, [&] { return pthread_mutex_unlock(&mutex_); }, [&] { return pthread_mutex_lock(&mutex_); });
   }
   pthread_mutex_t mutex_;
 };
@@ -77,7 +77,8 @@ TEST(PriorityInheritingMutex, Lock) {
   ASSERT_EQ(pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT), 0);
   ASSERT_EQ(pthread_mutex_init(&mutex, &attributes), 0);
   auto lock = [&] { return pthread_mutex_lock(&mutex); };
-  expect_holder_runs(lock, [&] { return pthread_mutex_unlock(&mutex); }, lock);
+  expect_holder_runs(
+      lock, [&] { return pthread_mutex_unlock(&mutex); }, lock);
 }
 
 class RwLock : public testing::Test {
@@ -124,14 +125,16 @@ TEST(SpinLock, Lock) {
   pthread_spinlock_t spin;
   ASSERT_EQ(pthread_spin_init(&spin, PTHREAD_PROCESS_PRIVATE), 0);
   auto lock = [&] { return pthread_spin_lock(&spin); };
-  expect_holder_runs(lock, [&] { return pthread_spin_unlock(&spin); }, lock);
+  expect_holder_runs(
+      lock, [&] { return pthread_spin_unlock(&spin); }, lock);
 }
 
 TEST(Mtx, Lock) {
   mtx_t mutex;
   ASSERT_EQ(mtx_init(&mutex, mtx_plain), thrd_success);
   auto lock = [&] { return mtx_lock(&mutex); };
-  expect_holder_runs(lock, [&] { return mtx_unlock(&mutex); }, lock);
+  expect_holder_runs(
+      lock, [&] { return mtx_unlock(&mutex); }, lock);
 }
 
 TEST(Mtx, Timedlock) {
@@ -150,7 +153,8 @@ TYPED_TEST_SUITE(StdMutex, Mutexes);
 TYPED_TEST(StdMutex, Lock) {
   TypeParam mutex;
   auto lock = [&] { return mutex.lock(), 0; };
-  expect_holder_runs(lock, [&] { return mutex.unlock(), 0; }, lock);
+  expect_holder_runs(
+      lock, [&] { return mutex.unlock(), 0; }, lock);
 }
 
 TEST(StdTimedMutex, TryLockFor) {

@@ -176,11 +176,16 @@ TEST(Futex, WaitAndWaitBitset) {
   for (timespec* timeout : {static_cast<timespec*>(nullptr), &long_time}) {
     word = 0;
     expect_others_run_during(
-        [&] { while (word == 0) syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, timeout); }, wake);
+        [&] {
+          while (word == 0) syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, timeout);
+        },
+        wake);
   }
   word = 0;
   expect_others_run_during(
-      [&] { while (word == 0) syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, 0, &deadline, nullptr, 1); },
+      [&] {
+        while (word == 0) syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, 0, &deadline, nullptr, 1);
+      },
       wake);
 }
 
@@ -235,7 +240,9 @@ TEST(Join, ThrdJoin) {
   static std::atomic<bool> may_end;
   may_end = false;
   thrd_t third;
-  ASSERT_EQ(thrd_create(&third, [](void*) { return eventually(may_end) ? 0 : 1; }, nullptr), thrd_success);
+  ASSERT_EQ(thrd_create(
+                &third, [](void*) { return eventually(may_end) ? 0 : 1; }, nullptr),
+            thrd_success);
   expect_others_run_during([&] { EXPECT_EQ(thrd_join(third, nullptr), thrd_success); }, [&] { may_end = true; });
 }
 

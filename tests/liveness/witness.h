@@ -31,7 +31,8 @@ inline void expect_others_run_during(std::function<void()> wait, std::function<v
 
 // One thread waits for nothing that ever comes; this one must run meanwhile to interrupt it by a signal.
 inline void expect_others_run_until_a_signal_ends(std::function<void()> wait) {
-  struct sigaction action {}, before;
+  struct sigaction action {
+  }, before;
   action.sa_handler = [](int) {};
   ASSERT_EQ(sigaction(SIGUSR1, &action, &before), 0);
   std::atomic<bool> coming = false, returned = false;

@@ -15,7 +15,8 @@ using test::eventually;
 namespace {
 
 Parking park_at(const void* address, uint32_t tag = 0, Deadline deadline = Deadline::never()) {
-  return parking_lot::park(address, WaitKind::mutex, deadline, [] { return Recheck::park; }, tag);
+  return parking_lot::park(
+      address, WaitKind::mutex, deadline, [] { return Recheck::park; }, tag);
 }
 
 // Green threads that park at one address, in the order of their numbers.
@@ -50,7 +51,7 @@ class Row {
  private:
   std::vector<Parking> results_;
   Lock lock_;
-  std::vector<int> order_;  // guarded(lock_)
+  std::vector<int> order_;             // guarded(lock_)
   std::vector<test::Thread> threads_;  // joined before the rest goes
 };
 

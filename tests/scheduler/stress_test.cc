@@ -261,8 +261,13 @@ TEST(Stress, EveryWakeIsAccountedFor) {
       if (n == last) channels[i].finish();
     });
   }
-  for (int i = 0; i < 2; ++i) begin([&](Choices& choices, uint64_t n) { if (n % 16 == 0) families.grow(choices, 2); });
-  begin([&](Choices& choices, uint64_t n) { if (n % 32 == 0) trouble(choices); });
+  for (int i = 0; i < 2; ++i)
+    begin([&](Choices& choices, uint64_t n) {
+      if (n % 16 == 0) families.grow(choices, 2);
+    });
+  begin([&](Choices& choices, uint64_t n) {
+    if (n % 32 == 0) trouble(choices);
+  });
 
   // Threads of other runtimes take part.
   std::vector<std::thread> strangers;

@@ -49,7 +49,8 @@ uint64_t parks(WaitKind kind) { return scheduler::statistics().parks[(int)kind];
 
 TEST(Wait, OneOfManyWakersWins) {
   constexpr int wakers = 6, rounds = 100;
-  constexpr Wakeup results[] = {Wakeup::ready, Wakeup::timed_out, Wakeup::interrupted, Wakeup::closed, Wakeup::cancelled};
+  constexpr Wakeup results[] = {Wakeup::ready, Wakeup::timed_out, Wakeup::interrupted, Wakeup::closed,
+                                Wakeup::cancelled};
   Source sources[wakers];
   std::atomic<int> round{0}, winners{0}, finished{0};
   std::atomic<Wakeup> won_with{Wakeup::ready};
@@ -171,9 +172,7 @@ TEST(Wait, AParkedThreadCanBeInterrupted) {
   EXPECT_EQ(seen, Wakeup::interrupted);
 }
 
-TEST(Wait, AThreadThatDoesNotWaitCannotBeInterrupted) {
-  EXPECT_FALSE(wake_thread(*here.green, Wakeup::interrupted));
-}
+TEST(Wait, AThreadThatDoesNotWaitCannotBeInterrupted) { EXPECT_FALSE(wake_thread(*here.green, Wakeup::interrupted)); }
 
 TEST(Wait, AReasonNotToParkEndsIt) {
   test::give_reason_not_to_park(Wakeup::interrupted);
