@@ -282,8 +282,8 @@ void set_thread_mask(Thread& me, Mask mask) {
   mask &= ~libcs_own;
   if (me.mask == mask) return;
   bool blocks_more = (mask & ~me.mask & ~blocked_by_all.load(std::memory_order_seq_cst)) != 0;
-  note_mask(mask);
   me.mask = mask;
+  note_mask(mask);  // after the mask itself: who looks through all masks meanwhile must find it
   if (blocks_more) look_through_masks();
   Critical critical;
   set_kernel_mask(*here.carrier, mask);
