@@ -4,8 +4,8 @@
 #   unblock_contract_test(NAME file.cc [PARKS kind…] [COUNTS statistic…] [options])
 #     One GoogleTest binary that knows nothing of us. contract.NAME.libc runs it plainly: libc is the judge.
 #     contract.NAME.unblock and .unblock1, .unblock2, .unblock4 (so many processors) run it under the library; the
-#     runner then asserts from the exit statistics that the library was active, that the program parked in each of the
-#     kinds named (parks_KIND > 0), and that each statistic named after COUNTS is above 0.
+#     runner then asserts from the exit statistics that the library was active, that the program parked (on one
+#     processor in each of the kinds named, parks_KIND > 0), and that each statistic named after COUNTS is above 0.
 #
 #   unblock_departure_test(NAME file.cc [PARKS kind…] [COUNTS statistic…] [options])
 #     The same binary shape, run under the library only: where it departs from Linux on purpose.
