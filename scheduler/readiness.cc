@@ -80,11 +80,7 @@ void evict(Readiness& readiness) {
 Wakeup wait_in_place(int fd, Direction direction, Deadline deadline) {
   Region region;
   pollfd one = {fd, (short)(direction == Direction::in ? POLLIN | POLLRDHUP : POLLOUT), 0};
-  timespec left;
-  if (!deadline.is_never()) {
-    int64_t now = kernel::now();
-    left = kernel::to_timespec(deadline.at > now ? deadline.at - now : 0);
-  }
+  timespec left = deadline.is_never() ? timespec{} : deadline.left();
   long result = kernel::invoke(SYS_ppoll, &one, 1, deadline.is_never() ? nullptr : &left, nullptr, 8);
   if (result == -EINTR) return Wakeup::interrupted;
   return result == 0 ? Wakeup::timed_out : Wakeup::ready;

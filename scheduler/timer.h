@@ -15,6 +15,11 @@ struct Deadline {
     return {nanoseconds > INT64_MAX - now ? INT64_MAX : now + nanoseconds};
   }
   bool is_never() const { return at == INT64_MAX; }
+  // What is left of it now; zero once it has passed. Not for never().
+  timespec left() const {
+    int64_t now = kernel::now();
+    return kernel::to_timespec(at > now ? at - now : 0);
+  }
 };
 
 class Waiter;

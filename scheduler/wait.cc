@@ -137,11 +137,7 @@ Wakeup Waiter::wait_as_os_thread(Deadline deadline) {
     green->bound.store(false, std::memory_order_relaxed);
   }
   while (os_word_.load(std::memory_order_acquire) == 0) {
-    timespec left;
-    if (!deadline.is_never()) {
-      int64_t now = kernel::now();
-      left = kernel::to_timespec(deadline.at > now ? deadline.at - now : 0);
-    }
+    timespec left = deadline.is_never() ? timespec{} : deadline.left();
     long result = kernel::futex_wait(os_word_, 0, deadline.is_never() ? nullptr : &left);
     if (result == -ETIMEDOUT) wake(Wakeup::timed_out);
     if (result == -EINTR) wake(Wakeup::interrupted);

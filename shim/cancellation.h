@@ -14,7 +14,6 @@ bool ends(WaitKind kind);
 
 // Ends the calling thread if so; the cleanup handlers run.
 void test();
-inline void act() { test(); }
 
 // pthread_cancel(3): marks the request and wakes the thread from whatever it waits in.
 int request(Thread& thread, pthread_t handle);

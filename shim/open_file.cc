@@ -138,11 +138,6 @@ Lock& lock() { return files.lock(); }
 
 int highest() { return highest_recorded.load(std::memory_order_relaxed); }
 
-void forget(int fd) {
-  set(fd, nullptr);
-  open_descriptor(fd, false);
-}
-
 bool wants_nonblocking(int fd, const OpenFile& file) {
   if (!file.shared.load(std::memory_order_relaxed)) return file.nonblocking.load(std::memory_order_relaxed);
   long flags = kernel::invoke(SYS_fcntl, fd, F_GETFL, 0);

@@ -36,6 +36,11 @@ struct OpenFile {
   std::atomic<uint32_t> references;  // descriptors of this process that stand for it
 };
 
+inline bool is_socket(const OpenFile& file) {
+  Kind kind = file.kind.load(std::memory_order_relaxed);
+  return kind == Kind::tcp || kind == Kind::socket;
+}
+
 namespace open_files {
 
 // A descriptor is born through us. Called in every phase.
@@ -58,9 +63,6 @@ Lock& lock();
 
 // The highest number that we ever recorded; -1 at first.
 int highest();
-
-// Something unseen happened to the number: look again at the next use.
-void forget(int fd);
 
 // Does the program want this call not to wait? Asks the kernel when somebody else may have changed the flag.
 bool wants_nonblocking(int fd, const OpenFile& file);

@@ -86,11 +86,6 @@ long wait_for_any(size_t count, bool ask_first, Deadline deadline, Check check, 
   }
 }
 
-timespec time_left(Deadline deadline) {
-  int64_t now = kernel::now();
-  return kernel::to_timespec(deadline.at > now ? deadline.at - now : 0);
-}
-
 uint8_t directions_of(short events) {
   uint8_t directions = 0;
   if (events & (POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND | POLLRDHUP)) directions |= (uint8_t)Direction::in;
@@ -118,7 +113,7 @@ long poll_waiting(pollfd* descriptors, nfds_t count, Deadline deadline) {
         return all;
       },
       [&](Deadline until) {
-        timespec left = until.is_never() ? timespec{} : time_left(until);
+        timespec left = until.is_never() ? timespec{} : until.left();
         return kernel::invoke(SYS_ppoll, descriptors, count, until.is_never() ? nullptr : &left, nullptr, 8);
       });
 }
@@ -173,7 +168,7 @@ class Sets {
   // Zero: nothing is ready, the program's sets are as they were.
   long check() { return call(true, nullptr); }
   long in_place(Deadline until) {
-    timespec left = until.is_never() ? timespec{} : time_left(until);
+    timespec left = until.is_never() ? timespec{} : until.left();
     return call(false, until.is_never() ? nullptr : &left);
   }
   void clear() {
@@ -278,7 +273,7 @@ INTERPOSED int select(int count, fd_set* in, fd_set* out, fd_set* except, timeva
   }
   long result = select_waiting(count, in, out, except, deadline);
   if (timeout != nullptr && !deadline.is_never()) {
-    timespec left = time_left(deadline);
+    timespec left = deadline.left();
     *timeout = {left.tv_sec, left.tv_nsec / 1000};
   }
   return (int)answer(result);

@@ -177,8 +177,7 @@ int wait_for_signal(const sigset_t* set, siginfo_t* info, const timespec* timeou
     siginfo_t found;
     int signal = take_recorded(me, set, found);
     if (signal == 0) {
-      int64_t now = timed ? kernel::now() : 0;
-      timespec left = timed ? kernel::to_timespec(deadline.at > now ? deadline.at - now : 0) : timespec{};
+      timespec left = timed ? deadline.left() : timespec{};
       signal = in_long_region([&] { return real::sigtimedwait(set, &found, timed ? &left : timeout); });
       if (signal < 0) return signal;
       if (signals::is_nudge(&found)) continue;

@@ -24,12 +24,6 @@ int sleep_until(Deadline deadline) {
   }
 }
 
-void tell_rest(Deadline deadline, timespec* rest) {
-  if (rest == nullptr) return;
-  int64_t now = kernel::now();
-  *rest = kernel::to_timespec(deadline.at > now ? deadline.at - now : 0);
-}
-
 // A length of time; the clock only matters for points.
 int sleep_for(const timespec* length, timespec* rest) {
   if (!is_valid(*length) || length->tv_sec < 0) return EINVAL;
@@ -39,7 +33,7 @@ int sleep_for(const timespec* length, timespec* rest) {
   }
   Deadline deadline = deadline_after(*length);
   int error = sleep_until(deadline);
-  if (error == EINTR) tell_rest(deadline, rest);
+  if (error == EINTR && rest != nullptr) *rest = deadline.left();
   return error;
 }
 

@@ -60,10 +60,6 @@ long accept_waiting(int fd, OpenFile& file, sockaddr* address, socklen_t* size, 
   return call.run([&] { return try_accept(fd, file, address, size, flags); });
 }
 
-bool is_socket(const OpenFile* file) {
-  return file != nullptr && (file->kind == Kind::tcp || file->kind == Kind::socket);
-}
-
 // On a thread that is not green a listener may still be one that we made non-blocking.
 int accept_in_place(int fd, const OpenFile& file, sockaddr* address, socklen_t* size, int flags) {
   for (;;) {
@@ -80,8 +76,8 @@ int accept_any(int fd, sockaddr* address, socklen_t* size, int flags) {
   if (lifecycle::on_green()) {
     cancellation::test();
     file = open_files::of(fd);
-    result = (int)answer(is_socket(file) ? accept_waiting(fd, *file, address, size, flags)
-                                         : kernel::invoke(SYS_accept4, fd, address, size, flags));
+    result = (int)answer(file != nullptr && is_socket(*file) ? accept_waiting(fd, *file, address, size, flags)
+                                                             : kernel::invoke(SYS_accept4, fd, address, size, flags));
   } else {
     file = open_files::known(fd);
     result = file != nullptr && file->injected ? accept_in_place(fd, *file, address, size, flags)
@@ -114,7 +110,8 @@ long connect_waiting(int fd, const sockaddr* address, socklen_t size) {
   OpenFile* file = open_files::of(fd);
   auto plain = [&] { return kernel::invoke(SYS_connect, fd, address, size); };
   // A UNIX connect waits for room in the other's backlog, for which there is no readiness.
-  bool in_place = !is_socket(file) || file->local || !file->stream || open_files::wants_nonblocking(fd, *file);
+  bool in_place =
+      file == nullptr || !is_socket(*file) || file->local || !file->stream || open_files::wants_nonblocking(fd, *file);
   if (in_place) return in_region(plain);
   bool was_injected = file->injected;
   if (!open_files::inject_nonblocking(fd, *file)) return in_region(plain);

@@ -187,7 +187,7 @@ int join(Thread& thread, void** result, Deadline deadline) {
     if (parking == Parking::timed_out || cancellation::requested()) {
       thread.life.fetch_and(~joined, std::memory_order_acq_rel);
       if (parking == Parking::timed_out) return ETIMEDOUT;
-      cancellation::act();
+      cancellation::test();
     }
   }
   if (result != nullptr) *result = thread.result;

@@ -15,11 +15,6 @@ using kernel::invoke;
 constexpr int rwf_nowait = 8;  // RWF_NOWAIT
 constexpr size_t pipe_buffer = 4096;
 
-bool is_socket(const OpenFile& file) {
-  Kind kind = file.kind.load(std::memory_order_relaxed);
-  return kind == Kind::tcp || kind == Kind::socket;
-}
-
 bool is_tcp(const OpenFile& file) { return file.kind.load(std::memory_order_relaxed) == Kind::tcp; }
 
 // Is a plain read on this stream sure to find nothing? Only TCP with a history that we know.
