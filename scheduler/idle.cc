@@ -25,7 +25,8 @@ struct Idle {
   std::atomic<size_t> processors_count;  // written under lock
   std::atomic<bool> polling;
   std::atomic<int64_t> deadline;  // until when the poller sleeps
-  std::atomic<bool> carriers_wanted;
+  std::atomic<bool> carrier_wanted;
+  std::atomic<bool> carrier_coming;  // one is on its way: starting takes long on a busy machine
 };
 
 // Runnable threads that nobody with a processor queued.
@@ -86,7 +87,7 @@ void wake_carrier(Carrier& carrier) {
 }
 
 void want_carrier() {
-  idle.carriers_wanted.store(true, std::memory_order_seq_cst);
+  idle.carrier_wanted.store(true, std::memory_order_seq_cst);
   monitor::nudge();
 }
 
@@ -218,7 +219,17 @@ void share_out_processors(Carrier* first) {
 unsigned processor_count() { return count_of_processors; }
 Processor& processor_at(unsigned index) { return processors[index]; }
 TimerHeap& lone_timers() { return lone; }
-bool carriers_wanted() { return idle.carriers_wanted.load(std::memory_order_seq_cst); }
+
+// One at a time. Whoever wants one has published before why, so the one that is coming sees it and the want is met:
+// a want for each of a thousand wake-ups while the first carrier waits for a CPU starts no more than that one.
+bool carrier_wanted() {
+  return idle.carrier_wanted.load(std::memory_order_seq_cst) && !idle.carrier_coming.load(std::memory_order_seq_cst);
+}
+
+void carrier_is_coming(bool coming) {
+  idle.carrier_coming.store(coming, std::memory_order_seq_cst);
+  idle.carrier_wanted.store(false, std::memory_order_seq_cst);
+}
 
 void kick_if_earlier(int64_t deadline) {
   if (deadline < idle.deadline.load(std::memory_order_seq_cst)) kick_poller();
@@ -314,11 +325,13 @@ void go_idle(Carrier& carrier, Processor& processor) {
 
 bool wait_as_spare(Carrier& carrier) {
   Processor* processor = nullptr;
+  bool is_last = false;
   {
     Held held(idle.lock);
     if (carrier.ends_with_thread) return false;
     if (idle_processor_is_needed()) {
       processor = pop_idle_processor();
+      is_last = idle.spares == nullptr;
     } else if (idle.spares_count >= spares_kept + idle.processors_count.load(std::memory_order_relaxed) &&
                !carrier.is_first && !carrier.has_forked) {
       return false;
@@ -330,8 +343,11 @@ bool wait_as_spare(Carrier& carrier) {
     sleep_until_woken(carrier);
     return true;
   }
-  Held held(processor->lock);
-  make_owner(*processor, carrier);
+  {
+    Held held(processor->lock);
+    make_owner(*processor, carrier);
+  }
+  if (is_last) want_carrier();  // the next hand-off finds a spare ready
   return true;
 }
 
@@ -342,7 +358,7 @@ bool hand_off(Processor& processor, Carrier& owner, uint64_t picks) {
     spare = pop_spare();
   }
   if (spare == nullptr) {
-    idle.carriers_wanted.store(true, std::memory_order_seq_cst);  // ready at the next look
+    idle.carrier_wanted.store(true, std::memory_order_seq_cst);  // ready at the next look
     return false;
   }
   UNBLOCK_CHAOS_POINT();
@@ -361,7 +377,7 @@ bool hand_off(Processor& processor, Carrier& owner, uint64_t picks) {
     return false;
   }
   ++count_of_hand_offs;
-  if (idle.spares == nullptr) idle.carriers_wanted.store(true, std::memory_order_seq_cst);
+  if (idle.spares == nullptr) idle.carrier_wanted.store(true, std::memory_order_seq_cst);
   wake_carrier(*spare);
   return true;
 }
@@ -411,8 +427,6 @@ void forget_idle() {
   new (&idle) Idle();
   new (&injection) Injection();
 }
-
-void carrier_is_coming() { idle.carriers_wanted.store(false, std::memory_order_seq_cst); }
 
 uint64_t hand_offs() {
   Held held(idle.lock);

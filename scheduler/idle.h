@@ -37,9 +37,10 @@ bool hand_off(Processor& processor, Carrier& owner, uint64_t picks);
 // How often a processor was taken from its carrier.
 uint64_t hand_offs();
 
-// Somebody needs a carrier and there is no spare: the monitor starts one and says that it is coming.
-bool carriers_wanted();
-void carrier_is_coming();
+// Somebody needs a carrier, there is no spare and none is on its way: the monitor starts one.
+bool carrier_wanted();
+// It is on its way; it has come, and will look around; or it could not be started.
+void carrier_is_coming(bool coming);
 
 // Gives the calling thread's processor to a spare carrier.
 void give_processor_away();

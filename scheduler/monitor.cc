@@ -89,13 +89,9 @@ bool look() {
   return active;
 }
 
-void start_wanted_carriers() {
-  while (scheduler::carriers_wanted()) {
-    int error = scheduler::start_carrier();
-    if (error == 0) continue;
-    host::no_os_thread(error);
-    return;
-  }
+void start_wanted_carrier() {
+  if (!scheduler::carrier_wanted()) return;
+  if (int error = scheduler::start_carrier(); error != 0) host::no_os_thread(error);
 }
 
 bool somebody_runs() {
@@ -110,7 +106,7 @@ bool somebody_runs() {
 void run(void*) {
   int idle_looks = 0;
   for (;;) {
-    start_wanted_carriers();
+    start_wanted_carrier();
     if (is_ticking && idle_looks < idle_looks_before_sleep) {
       timespec tick = kernel::to_timespec(tick_nanoseconds);
       kernel::futex_wait(never, 0, &tick);
@@ -119,7 +115,7 @@ void run(void*) {
     }
     asleep.store(1, std::memory_order_seq_cst);
     // [publish-then-recheck] against nudge()
-    if (!(is_ticking && somebody_runs()) && !scheduler::carriers_wanted()) kernel::futex_wait(asleep, 1);
+    if (!(is_ticking && somebody_runs()) && !scheduler::carrier_wanted()) kernel::futex_wait(asleep, 1);
     asleep.store(0, std::memory_order_seq_cst);
     idle_looks = 0;
   }

@@ -51,6 +51,7 @@ void carrier_thread(void* argument) {
   carrier.local = &here;
   carrier.kernel_tid = (int)kernel::invoke(SYS_gettid);
   here.carrier = &carrier;
+  scheduler::carrier_is_coming(false);
   run_carrier(carrier);
   here.carrier = nullptr;
   fold_and_release(carrier);
@@ -146,10 +147,12 @@ void for_each_carrier(void (*visit)(Carrier&, void*), void* argument) {
 int start_carrier() {
   Carrier* carrier = take_carrier();
   if (carrier == nullptr) return EAGAIN;
-  carrier_is_coming();
+  carrier_is_coming(true);
   count_os_thread();
   int error = host::start_os_thread(carrier_thread, carrier);
-  if (error != 0) fold_and_release(*carrier);
+  if (error == 0) return 0;
+  scheduler::carrier_is_coming(false);
+  fold_and_release(*carrier);
   return error;
 }
 

@@ -2,13 +2,16 @@
 // no signals. The part that knows test threads is in test_thread.cc.
 #include "scheduler/host.h"
 
+#include <gtest/gtest.h>
 #include <pthread.h>
 #include <signal.h>
 
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
+#include "scheduler/kernel.h"
 #include "tests/scheduler/test_thread.h"
 
 namespace unblock {
@@ -19,20 +22,24 @@ struct Entry {
   void* argument;
 };
 
+std::atomic<unsigned> deliveries_so_far, os_threads_so_far, os_threads_begun;
+std::atomic<uint32_t> held_back;
+
 void* begin(void* given) {
+  while (held_back.load() != 0) kernel::futex_wait(held_back, 1);
+  os_threads_begun.fetch_add(1);
   Entry entry = *static_cast<Entry*>(given);
   delete static_cast<Entry*>(given);
   entry.run(entry.argument);
   return nullptr;
 }
 
-std::atomic<unsigned> deliveries_so_far;
-
 }  // namespace
 
 namespace host {
 
 int start_os_thread(void (*entry)(void*), void* argument) {
+  os_threads_so_far.fetch_add(1);
   Entry* given = new Entry{entry, argument};
   sigset_t all, before;
   sigfillset(&all);
@@ -70,5 +77,14 @@ void no_os_thread(int error) {
 }  // namespace host
 
 unsigned test::deliveries() { return deliveries_so_far.load(); }
+unsigned test::os_threads_started() { return os_threads_so_far.load(); }
+
+void test::hold_os_threads_back(bool hold) {
+  if (hold) {
+    EXPECT_TRUE(eventually([] { return os_threads_begun.load() == os_threads_so_far.load(); }));
+  }
+  held_back.store(hold);
+  kernel::futex_wake(held_back, INT_MAX);
+}
 
 }  // namespace unblock

@@ -37,6 +37,10 @@ void start_scheduler(unsigned processors, bool monitor);
 // The calling green thread's next wait ends at once with this result, as if a signal had come.
 void give_reason_not_to_park(Wakeup reason);
 
+// OS threads that the scheduler starts from now on do not begin until this is taken back.
+void hold_os_threads_back(bool hold);
+unsigned os_threads_started();
+
 // How often the scheduler asked to deliver recorded signals.
 unsigned deliveries();
 
