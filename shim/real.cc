@@ -6,7 +6,10 @@
 
 namespace unblock::real {
 
-#define X(name, family) Function<decltype(::name)> name;
+// Their first values are constants: there is no call too early for them.
+#define X(name, family)                                                    \
+  extern decltype(::name) find_##name __asm__("unblock_find_real_" #name); \
+  constinit decltype(::name)* name = find_##name;
 #include "shim/interposed.def"
 #include "shim/real_only.def"
 #undef X
@@ -24,7 +27,7 @@ struct Entry {
 };
 
 const Entry entries[] = {
-#define X(name, family) {reinterpret_cast<void**>(&real::name.found), #name},
+#define X(name, family) {reinterpret_cast<void**>(&real::name), #name},
 #include "shim/interposed.def"
 #include "shim/real_only.def"
 #undef X

@@ -1,25 +1,17 @@
 #pragma once
 // The real functions: real::recv is libc's recv, with the type that its header gives it. They are found by our own
-// walk of libc's symbol tables, in our constructor or at the first call, whichever comes first.
+// walk of libc's symbol tables, in our constructor or at the first call, whichever comes first: until then each points
+// at a stub that finds them all and goes on to the one that was called, so a caller tests nothing. A name that this
+// libc does not have answers -1 with ENOSYS.
 
 #include "shim/glibc/private_names.h"
 
 namespace unblock::real {
 
-void find_all();
+void find_all() __asm__("unblock_find_real_functions_");
 
-// A function pointer that fills itself in. A name that this libc does not have answers -1 with ENOSYS.
-template <class Signature>
-struct Function {
-  Signature* found;
-
-  operator Signature*() const {
-    if (__builtin_expect(found == nullptr, 0)) find_all();
-    return found;
-  }
-};
-
-#define X(name, family) extern Function<decltype(::name)> name;
+#define X(name, family) \
+  extern decltype(::name)* name __asm__("unblock_real_" #name) __attribute__((visibility("hidden")));
 #include "shim/interposed.def"
 #include "shim/real_only.def"
 #undef X

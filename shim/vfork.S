@@ -11,7 +11,7 @@ __vfork:
     .cfi_startproc
     cmpl    $1, _ZN7unblock9lifecycle5phaseE(%rip)
     je      unblock_fork_for_vfork_
-    movq    _ZN7unblock4real5vforkE(%rip), %rax
+    movq    unblock_real_vfork(%rip), %rax
     testq   %rax, %rax
     je      unblock_fork_for_vfork_
     jmp     *%rax
