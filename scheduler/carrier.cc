@@ -1,11 +1,10 @@
 #include "scheduler/carrier.h"
 
-#include <x86intrin.h>
-
 #include "scheduler/chaos.h"
 #include "scheduler/event_loop.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/switch.h"
+#include "scheduler/ticks.h"
 
 namespace unblock {
 namespace {
@@ -37,7 +36,7 @@ Taken take(Processor& processor, Carrier& carrier, GreenThread*& thread) {
     ++processor.picks;
     if (processor.left_in_turn == 0) {
       if (processor.queue.empty()) return Taken::empty;
-      uint64_t now = __rdtsc();
+      uint64_t now = ticks::now();
       if (processor.picks_since_poll >= picks_before_poll || now - processor.polled > poll_after) {
         processor.picks_since_poll = 0;
         processor.polled = now;
@@ -51,14 +50,14 @@ Taken take(Processor& processor, Carrier& carrier, GreenThread*& thread) {
     --processor.left_in_turn;
     ++processor.picks_since_poll;
     processor.length.store(processor.queue.length(), std::memory_order_relaxed);
-    late = !processor.queue.empty() && __rdtsc() - processor.turn_began > help_after;
+    late = !processor.queue.empty() && ticks::now() - processor.turn_began > help_after;
   }
   if (late) scheduler::wake_help();
   return Taken::thread;
 }
 
 GreenThread* next_thread(Carrier& carrier) {
-  for (;;) {
+  for (;; carrier.clock = ticks::now()) {
     Processor* processor = carrier.processor.load(std::memory_order_acquire);
     if (processor == nullptr) {
       if (!scheduler::wait_as_spare(carrier)) return nullptr;
@@ -98,6 +97,7 @@ bool after_leaving(Carrier& carrier, GreenThread& thread, Leaving why) {
 }
 
 void run_carrier(Carrier& carrier) {
+  carrier.clock = ticks::now();
   for (;;) {
     GreenThread* thread = next_thread(carrier);
     if (thread == nullptr) return;

@@ -72,6 +72,7 @@ struct Carrier {
   bool ends_with_thread;                       // the kernel state of its thread must not reach another
   int kernel_tid;                              // immutable
   Carrier* next_spare;                         // guarded(idle lock)
+  uint64_t clock;                              // owner: ticks when it last looked, which is just now; see switch.cc
   Statistics statistics;                       // owner
   unsigned long kernel_mask;                   // host: the signal mask that the kernel has for this OS thread
   bool kernel_mask_known;                      // host

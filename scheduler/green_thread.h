@@ -22,13 +22,17 @@ struct GreenThread {
   std::atomic<uint64_t> wait_word;             // see wait.h; never reset, so that epochs never repeat
   std::atomic<Carrier*> carrier;               // where it runs, or null; owner: that carrier; others only look
   std::atomic<Waiter*> waiter;                 // the wait it is in; only for looking at from outside
-  const void* waiting_for;                     // what it waits for, as the Waiter was told; owner
-  WaitKind wait_kind;                          // and how; owner
-  std::atomic<bool> bound;                     // has an OS thread to itself: it waits as one
-  bool bound_for_life;                         // and that OS thread ends with it; owner
-  std::atomic<uint32_t> detections;            // times in a row that the monitor found it outside any region
-  std::atomic<uint32_t> quiet_parks;           // parks since; counted by the owner, set to 0 by the monitor
-  uint32_t calls_without_wait;                 // see give_way(); owner
+  uint64_t resumed_at;                         // when it last entered its stack, in ticks; 0: never; its carrier
+  uint64_t waiting_since;             // when it last left its stack, or began to wait as an OS thread; as above
+  uint64_t run_ticks;                 // sum of its times between the two; as above
+  uint64_t resumptions;               // how often it entered its stack; as above
+  const void* waiting_for;            // what it waits for, as the Waiter was told; owner
+  WaitKind wait_kind;                 // and how; owner
+  std::atomic<bool> bound;            // has an OS thread to itself: it waits as one
+  bool bound_for_life;                // and that OS thread ends with it; owner
+  std::atomic<uint32_t> detections;   // times in a row that the monitor found it outside any region
+  std::atomic<uint32_t> quiet_parks;  // parks since; counted by the owner, set to 0 by the monitor
+  uint32_t calls_without_wait;        // see give_way(); owner
 };
 
 // Makes `green` runnable for the first time on `stack`, below `stack_top`. Its thread pointer and local are set.

@@ -11,8 +11,15 @@
 #include "scheduler/chaos.h"
 #include "scheduler/event_loop.h"
 #include "scheduler/monitor.h"
+#include "scheduler/roots.h"
 
 namespace unblock::scheduler {
+
+Processor* processors;
+unsigned count_of_processors;
+uint64_t count_of_hand_offs;       // guarded(idle.lock)
+std::atomic<size_t> injected_now;  // written under the injection queue's lock
+
 namespace {
 
 // Who is idle. `polling` is true while a carrier waits for events and nobody has kicked it yet.
@@ -32,8 +39,7 @@ struct Idle {
 // Runnable threads that nobody with a processor queued.
 struct Injection {
   Lock lock;
-  RunQueue queue;              // guarded(lock)
-  std::atomic<size_t> length;  // written under lock
+  RunQueue queue;  // guarded(lock)
 };
 
 // Spares kept beyond one for each idle processor; a carrier that finds more ends.
@@ -42,9 +48,6 @@ constexpr size_t spares_kept = 2;
 Idle idle;
 Injection injection;
 TimerHeap lone;
-Processor* processors;
-unsigned count_of_processors;
-uint64_t count_of_hand_offs;  // guarded(idle.lock)
 
 Processor* pop_idle_processor() {
   Processor* processor = idle.processors;
@@ -158,7 +161,7 @@ void wait_for_events(Processor& processor) {
     timeout = earliest > now ? earliest - now : 0;
   }
   UNBLOCK_CHAOS_POINT();
-  if (injection.length.load(std::memory_order_seq_cst) != 0) timeout = 0;
+  if (injected_now.load(std::memory_order_seq_cst) != 0) timeout = 0;
   if (processor.length.load(std::memory_order_seq_cst) != 0) timeout = 0;  // a signal handler on this carrier queued it
   event_loop::poll(timeout);
   idle.polling.store(false, std::memory_order_relaxed);
@@ -183,7 +186,7 @@ void sleep_until_woken(Carrier& carrier) {
 // Work that a carrier without a processor could do with an idle one. Under idle.lock.
 bool idle_processor_is_needed() {
   if (idle.processors == nullptr) return false;
-  if (idle.poller == nullptr || injection.length.load(std::memory_order_seq_cst) != 0) return true;
+  if (idle.poller == nullptr || injected_now.load(std::memory_order_seq_cst) != 0) return true;
   for (Processor* each = idle.processors; each != nullptr; each = each->next_idle) {
     if (each->length.load(std::memory_order_relaxed) != 0) return true;
   }
@@ -241,7 +244,7 @@ void inject(GreenThread& green) {
   {
     Held held(injection.lock);
     injection.queue.push_back(green);
-    injection.length.store(injection.queue.length(), std::memory_order_seq_cst);
+    injected_now.store(injection.queue.length(), std::memory_order_seq_cst);
   }
   UNBLOCK_CHAOS_POINT();
   // [publish-then-recheck] Busy processors look at the injection queue by themselves.
@@ -268,12 +271,12 @@ void queue_or_inject(Carrier& carrier, Processor& processor, RunQueue& taken) {
 }
 
 bool take_injected(Carrier& carrier, Processor& processor) {
-  if (injection.length.load(std::memory_order_seq_cst) == 0) return false;
+  if (injected_now.load(std::memory_order_seq_cst) == 0) return false;
   RunQueue taken;
   {
     Held held(injection.lock);
     taken.append(injection.queue);
-    injection.length.store(0, std::memory_order_seq_cst);
+    injected_now.store(0, std::memory_order_seq_cst);
   }
   if (taken.empty()) return false;
   queue_or_inject(carrier, processor, taken);
@@ -319,7 +322,7 @@ void go_idle(Carrier& carrier, Processor& processor) {
   if (is_poller) return wait_for_events(processor);
   UNBLOCK_CHAOS_POINT();
   kick_if_earlier(processor.timers.earliest());  // [timer-before-sleep]
-  if (injection.length.load(std::memory_order_seq_cst) != 0 && !kick_poller()) start_idle_processor();
+  if (injected_now.load(std::memory_order_seq_cst) != 0 && !kick_poller()) start_idle_processor();
   sleep_until_woken(carrier);
 }
 
@@ -412,7 +415,7 @@ void give_processor_away() {
   if (!left.empty()) {
     Held held(injection.lock);
     injection.queue.append(left);
-    injection.length.store(injection.queue.length(), std::memory_order_seq_cst);
+    injected_now.store(injection.queue.length(), std::memory_order_seq_cst);
   }
   kick_poller();
   want_carrier();
@@ -426,6 +429,7 @@ void forget_idle() {
   }
   new (&idle) Idle();
   new (&injection) Injection();
+  injected_now.store(0, std::memory_order_relaxed);
 }
 
 uint64_t hand_offs() {

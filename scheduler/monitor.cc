@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "scheduler/scheduler.h"
+#include "scheduler/ticks.h"
 
 namespace unblock::monitor {
 namespace {
@@ -110,6 +111,7 @@ void run(void*) {
     if (is_ticking && idle_looks < idle_looks_before_sleep) {
       timespec tick = kernel::to_timespec(tick_nanoseconds);
       kernel::futex_wait(never, 0, &tick);
+      ticks::note();
       idle_looks = look() ? 0 : idle_looks + 1;
       continue;
     }

@@ -49,6 +49,8 @@ class Pool {
   Lock& lock() { return lock_; }
 
  private:
+  friend struct PoolLayout;  // tells a reader from outside where things are; see shim/layout.cc
+
   struct Slot {
     T object;
     Slot* next_free;

@@ -11,11 +11,17 @@
 #include "scheduler/parking_lot.h"
 #include "scheduler/pool.h"
 #include "scheduler/readiness.h"
+#include "scheduler/roots.h"
 #include "scheduler/sanitizer.h"
 #include "scheduler/switch.h"
 #include "scheduler/thread_pointer.h"
+#include "scheduler/ticks.h"
 
 namespace unblock {
+
+Pool<Carrier> carriers;
+Statistics of_ended_carriers;  // guarded(ended_carriers_lock)
+std::atomic<unsigned> os_threads, os_threads_most;
 
 namespace {
 
@@ -24,10 +30,7 @@ constexpr size_t carrier_stack_bytes = 256 * 1024;
 bool is_started;
 uint32_t count_of_forks;
 bool wants_monitor;
-Pool<Carrier> carriers;
 Lock ended_carriers_lock;
-Statistics of_ended_carriers;  // guarded(ended_carriers_lock)
-std::atomic<unsigned> os_threads, os_threads_most;
 
 void count_os_thread() {
   unsigned now = os_threads.fetch_add(1) + 1;
@@ -80,6 +83,7 @@ void begin_carrier_zero(boost::context::detail::transfer_t from) {
   load_thread_pointer(carrier.thread_pointer);
   sanitizer::leave_first(main.thread_pointer, carrier.thread_pointer);
   main.context = from.fctx;
+  note_leaving(carrier, main);
   carrier.running.store(nullptr, std::memory_order_relaxed);
   main.carrier.store(nullptr, std::memory_order_relaxed);
   after_leaving(carrier, main, static_cast<Leaving>(reinterpret_cast<uintptr_t>(from.data)));
@@ -92,6 +96,8 @@ void run_as_carrier_zero(Carrier& carrier, GreenThread& green) {
   carrier.running.store(&green, std::memory_order_relaxed);
   green.carrier.store(&carrier, std::memory_order_relaxed);
   green.local->carrier = &carrier;
+  carrier.clock = ticks::now();
+  note_entering(carrier, green);
 }
 
 }  // namespace
@@ -122,6 +128,7 @@ int start(const Options& options, GreenThread& main, Carrier*& carrier_out, void
   carrier_out = carrier;
   share_out_processors(carrier);
   run_as_carrier_zero(*carrier, main);
+  ticks::note();
   is_started = true;
   monitor::nudge();  // it may have found nobody running before there was anybody
   return 0;

@@ -3,6 +3,7 @@
 #include "scheduler/check.h"
 #include "scheduler/sanitizer.h"
 #include "scheduler/thread_pointer.h"
+#include "scheduler/ticks.h"
 
 namespace unblock {
 
@@ -19,18 +20,32 @@ void switch_out(Leaving leaving) {
   Critical::leave();
 }
 
+// The carrier's clock was read when the thread before left, or after the carrier has looked for this one: what lies
+// between is a lock and a queue. So a switch reads the counter once.
+void note_entering(const Carrier& carrier, GreenThread& green) {
+  green.resumed_at = carrier.clock;
+  ++green.resumptions;
+}
+
+void note_leaving(Carrier& carrier, GreenThread& green) {
+  carrier.clock = green.waiting_since = ticks::now();
+  green.run_ticks += carrier.clock - green.resumed_at;
+}
+
 Leaving resume(Carrier& carrier, GreenThread& green) {
   host::before_resume(carrier, green);
   green.local->carrier = &carrier;
   green.carrier.store(&carrier, std::memory_order_relaxed);
   carrier.running.store(&green, std::memory_order_relaxed);
   carrier.in_region.store(false, std::memory_order_relaxed);  // a cancelled thread may have left one open
+  note_entering(carrier, green);
   void* back_to = sanitizer::enter(green.thread_pointer);
   load_thread_pointer(green.thread_pointer);
   transfer_t from = jump_fcontext(green.context, nullptr);
   load_thread_pointer(carrier.thread_pointer);
   sanitizer::leave(back_to);
   green.context = from.fctx;
+  note_leaving(carrier, green);
   if (green.local->signals_recorded) carrier.local->signals_recorded = true;  // perhaps for others than this thread
   carrier.running.store(nullptr, std::memory_order_relaxed);
   green.carrier.store(nullptr, std::memory_order_relaxed);

@@ -8,16 +8,17 @@
 #include "scheduler/region.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/switch.h"
+#include "scheduler/ticks.h"
 
 namespace unblock {
 namespace {
 
-// The wait word: epoch in the upper bits, then the result, then the phase.
-enum Phase : uint64_t { running = 0, armed = 1, parked = 2, ended = 3 };
-constexpr uint64_t epoch_unit = uint64_t{1} << 16;
+using Phase = WaitWord::Phase;
+using enum WaitWord::Phase;
+constexpr uint64_t epoch_unit = WaitWord::epoch_unit;
 
 constexpr uint64_t epoch_of(uint64_t word) { return word / epoch_unit; }
-constexpr Phase phase_of(uint64_t word) { return (Phase)(word & 0xff); }
+constexpr Phase phase_of(uint64_t word) { return (Phase)(word & WaitWord::phase_mask); }
 constexpr uint64_t word_of(uint64_t epoch, Phase phase, Wakeup result = Wakeup::ready) {
   return epoch * epoch_unit | (uint64_t)result << 8 | phase;
 }
@@ -64,10 +65,12 @@ bool Waiter::is_of_this_process() const { return forks_ == scheduler::forks(); }
 Waiter::Waiter(WaitKind kind, const void* object) : kind_(kind), forks_(scheduler::forks()) {
   timer_.heap = nullptr;
   timer_.waiter = this;
+  if (GreenThread* me = here.green; me != nullptr) {
+    me->waiting_for = object;
+    me->wait_kind = kind;
+  }
   green_ = may_switch() ? here.green : nullptr;
   if (green_ == nullptr) return;
-  green_->waiting_for = object;
-  green_->wait_kind = kind;
   epoch_ = epoch_of(green_->wait_word.load(std::memory_order_relaxed)) + 1;
   green_->wait_word.store(word_of(epoch_, armed), std::memory_order_release);
 }
@@ -97,8 +100,12 @@ Wakeup Waiter::finish() {
   return result_of(word);
 }
 
+void Waiter::ends_as_os_thread() {
+  if (here.green != nullptr) here.green->wait_kind = WaitKind::none;
+}
+
 void Waiter::cancel() {
-  if (green_ == nullptr) return;
+  if (green_ == nullptr) return ends_as_os_thread();
   Critical critical;
   end_wait(*green_, epoch_, Wakeup::ready);
   finish();
@@ -133,6 +140,7 @@ Wakeup Waiter::wait(Deadline deadline) {
 Wakeup Waiter::wait_as_os_thread(Deadline deadline) {
   Region region;
   GreenThread* green = here.green;
+  if (green != nullptr) green->waiting_since = ticks::now();
   if (green != nullptr && !green->bound_for_life && count_quiet_park(*green)) {
     green->bound.store(false, std::memory_order_relaxed);
   }
@@ -142,6 +150,7 @@ Wakeup Waiter::wait_as_os_thread(Deadline deadline) {
     if (result == -ETIMEDOUT) wake(Wakeup::timed_out);
     if (result == -EINTR) wake(Wakeup::interrupted);
   }
+  ends_as_os_thread();
   return (Wakeup)(os_word_.load(std::memory_order_acquire) - 1);
 }
 

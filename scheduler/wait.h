@@ -39,6 +39,12 @@
 
 namespace unblock {
 
+// The wait word: epoch in the upper bits, then the result, then the phase.
+struct WaitWord {
+  enum Phase : uint64_t { running = 0, armed = 1, parked = 2, ended = 3 };
+  static constexpr uint64_t phase_mask = 0xff, epoch_unit = 1 << 16;
+};
+
 enum class Wakeup : uint8_t { ready, timed_out, interrupted, closed, cancelled };
 
 // May the calling thread leave its stack now? False for OS threads, for bound and pinned green threads, and inside
@@ -71,6 +77,7 @@ class Waiter {
 
  private:
   Wakeup wait_as_os_thread(Deadline deadline);
+  void ends_as_os_thread();
   Wakeup finish();
 
   GreenThread* green_;  // null when an OS thread waits

@@ -24,10 +24,9 @@
 namespace unblock::lifecycle {
 
 Phase phase = Phase::quiet;
+const char* reason;
 
 namespace {
-
-const char* reason;
 
 // The OS main thread's scheduler gets a made block: the initial one belongs to `main`, wherever it runs.
 void* make_first_carrier_block(Local** local) {

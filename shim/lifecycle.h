@@ -11,7 +11,8 @@
 namespace unblock::lifecycle {
 
 enum class Phase { quiet, active, native };
-extern Phase phase;  // written once, by the thread that creates the second one
+extern Phase phase;         // written once, by the thread that creates the second one
+extern const char* reason;  // native_reason()'s; for layout.cc
 
 inline bool active() { return __builtin_expect(phase == Phase::active, 0); }
 

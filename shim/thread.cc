@@ -31,18 +31,16 @@
 namespace unblock {
 
 Pool<Thread> threads;
+ThreadTally tally;
+Thread* first_of_all;  // written when green threads begin and in the child of a fork
 
 namespace {
 
-enum Life : uint32_t { detached = 1, finished = 2, joined = 4 };
+using enum Life::Bit;
 
 // Above every tid the kernel gives (2^22), below the bits that libc's locks use (2^30).
 constexpr int first_tid = (1 << 22) + 1, last_tid = (1 << 30) - 1;
 std::atomic<int> next_tid{first_tid};
-
-Thread* first;  // written when green threads begin and in the child of a fork
-
-std::atomic<uint64_t> made, alive, peak, sampled_threads, sampled_bytes;
 
 int take_tid() {
   int tid = next_tid.fetch_add(1, std::memory_order_relaxed);
@@ -51,10 +49,10 @@ int take_tid() {
 }
 
 uint64_t count_birth() {
-  uint64_t now = alive.fetch_add(1) + 1;
-  uint64_t most = peak.load();
-  while (now > most && !peak.compare_exchange_weak(most, now)) continue;
-  return made.fetch_add(1) + 1;
+  uint64_t now = tally.alive.fetch_add(1) + 1;
+  uint64_t most = tally.peak.load();
+  while (now > most && !tally.peak.compare_exchange_weak(most, now)) continue;
+  return tally.made.fetch_add(1) + 1;
 }
 
 // How much of a thread's stack (its block included) is real memory, for one thread in a thousand.
@@ -69,8 +67,8 @@ void sample_memory(Thread& thread) {
     if (kernel::invoke(SYS_mincore, from, bytes, resident) != 0) return;
     for (size_t i = 0; i < (bytes + 4095) / 4096; ++i) pages += resident[i] & 1;
   }
-  sampled_bytes.fetch_add(pages * 4096 + sizeof(Thread));
-  sampled_threads.fetch_add(1);
+  tally.sampled_bytes.fetch_add(pages * 4096 + sizeof(Thread));
+  tally.sampled_threads.fetch_add(1);
 }
 
 void release(Thread& thread) {
@@ -201,7 +199,7 @@ bool is_detached(const Thread& thread) { return (thread.life.load(std::memory_or
 
 bool is_alive(const Thread& thread) { return (thread.life.load(std::memory_order_acquire) & finished) == 0; }
 
-Thread* first_thread() { return first; }
+Thread* first_thread() { return first_of_all; }
 
 int create_c11_thread(pthread_t* handle, void* (*run)(void*), void* start, void* argument) {
   return create(handle, nullptr, {run, nullptr, start, argument});
@@ -214,7 +212,7 @@ void end_this_thread(bool unwound) {
   glibc::release_robust_mutexes([](void* word, void*) { parking_lot::unpark(word, INT32_MAX); }, nullptr);
   signals::thread_ends(me, unwound);
   sample_memory(me);
-  if (alive.fetch_sub(1) == 1) real::exit(0);
+  if (tally.alive.fetch_sub(1) == 1) real::exit(0);
   finish_thread();
 }
 
@@ -242,22 +240,23 @@ Thread* adopt_first_thread() {
   thread->tid = (int)kernel::invoke(SYS_getpid);
   read_process_name(*thread);
   thread->id = count_birth();
-  return first = thread;
+  return first_of_all = thread;
 }
 
 void forget_other_threads(Thread* survivor) {
-  first = survivor;
+  first_of_all = survivor;
   threads.for_each([&](Thread& each) {
     if (&each != survivor) each.life.fetch_or(finished, std::memory_order_relaxed);  // they do not exist here
   });
   // Their records and stacks are copies nobody will use again; only the counts matter.
-  alive.store(survivor != nullptr ? 1 : 0);
-  peak.store(alive.load());
+  tally.alive.store(survivor != nullptr ? 1 : 0);
+  tally.peak.store(tally.alive.load());
 }
 
 ThreadCounts thread_counts() {
-  uint64_t samples = sampled_threads.load();
-  return {made.load(), peak.load(), alive.load(), samples == 0 ? 0 : sampled_bytes.load() / samples};
+  uint64_t samples = tally.sampled_threads.load();
+  return {tally.made.load(), tally.peak.load(), tally.alive.load(),
+          samples == 0 ? 0 : tally.sampled_bytes.load() / samples};
 }
 
 void host::thread_finished(GreenThread& green) {

@@ -10,6 +10,11 @@
 
 namespace unblock {
 
+// Bits of Thread::life; see thread.cc.
+struct Life {
+  enum Bit : uint32_t { detached = 1, finished = 2, joined = 4 };
+};
+
 struct Thread {
   GreenThread green;  // first: a GreenThread* of ours is a Thread*
 
@@ -19,8 +24,7 @@ struct Thread {
   void* c11_argument;     // immutable
   void* result;           // written by the thread at its end, read by its joiner
 
-  // Bits of `Life`; see thread.cc.
-  std::atomic<uint32_t> life;
+  std::atomic<uint32_t> life;  // bits of Life
 
   uint64_t id;       // 1 for main, then in order of creation
   uint64_t creator;  // id of who created it
@@ -37,6 +41,10 @@ struct Thread {
   bool is_ending;                      // owner: its destructors have run; nothing is delivered to it
   bool must_not_restart;               // owner: a handler without SA_RESTART ran while it waited
   stack_t alternate_stack;             // owner
+
+  // Return addresses of who created it, innermost first, where the operator has asked for that. Null: not asked for.
+  void** creation_stack;    // immutable
+  uint32_t creation_depth;  // immutable: how many
 };
 
 inline Thread* this_thread() { return reinterpret_cast<Thread*>(here.green); }
@@ -49,6 +57,14 @@ Thread* thread_of(pthread_t handle);
 Thread* thread_of_tid(pid_t tid);
 
 extern Pool<Thread> threads;
+
+// How many there were; see unblock_counts.
+struct ThreadTally {
+  std::atomic<uint64_t> made, alive, peak, sampled_threads, sampled_bytes;
+};
+extern ThreadTally tally;
+
+extern Thread* first_of_all;  // first_thread()'s; for layout.cc
 
 bool is_detached(const Thread& thread);
 // It has not ended yet.

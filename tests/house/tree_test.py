@@ -15,8 +15,9 @@ MAY_INCLUDE = {
     "tools": {"scheduler", "include"},
     "samples": {"include"},
 }
-# The command and the library read the same settings, and must read them alike.
-SHARED = {"shim/setting.h"}
+# The command and the library read the same settings, and must read them alike; and the command reads what the library
+# has published of itself.
+SHARED = {"shim/setting.h", "shim/layout.h"}
 
 
 def files(*patterns):
