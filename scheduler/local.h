@@ -17,6 +17,9 @@ struct Local {
   uint32_t critical;
   // Above zero: a signal handler of the program runs here. Its waits hold the carrier.
   uint32_t in_handler;
+  // Above zero: a wait is under way and others may hold links to its frame. Signals are recorded, so that no handler
+  // leaves that frame by a jump.
+  uint32_t waits;
   // Above zero: what libc holds meanwhile must not wait for others (dlopen). Waits hold the carrier.
   uint32_t pinned;
   // Where the innermost of those handlers began. Above it on the same stack, the handler has been left by a jump.

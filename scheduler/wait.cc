@@ -71,8 +71,18 @@ Waiter::Waiter(WaitKind kind, const void* object) : kind_(kind), forks_(schedule
   }
   green_ = may_switch() ? here.green : nullptr;
   if (green_ == nullptr) return;
+  here.waits = here.waits + 1;
   epoch_ = epoch_of(green_->wait_word.load(std::memory_order_relaxed)) + 1;
   green_->wait_word.store(word_of(epoch_, armed), std::memory_order_release);
+}
+
+Waiter::~Waiter() {
+  if (green_ == nullptr) return;
+  here.waits = here.waits - 1;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (__builtin_expect(here.signals_recorded, 0) && here.waits == 0 && here.critical == 0) {
+    host::deliver_recorded_signals();
+  }
 }
 
 bool Waiter::wake(Wakeup result) {

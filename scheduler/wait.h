@@ -56,6 +56,8 @@ class Waiter {
  public:
   // Begins the wait. `object` is what a person would ask for: an address or a descriptor.
   explicit Waiter(WaitKind kind, const void* object = nullptr);
+  // The end of a wait: nothing is linked any more. Runs the handlers of signals that came meanwhile.
+  ~Waiter();
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
 

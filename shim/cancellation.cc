@@ -42,7 +42,7 @@ struct KernelAction {
 // libc's handler takes a request only from the signal; ours stands in the thread's block already. Changing the type to
 // asynchronous, where it is so, acts on it.
 void arrive(int) {
-  if (!lifecycle::on_green() || here.critical != 0) return;
+  if (!lifecycle::on_green() || here.critical != 0 || here.waits != 0) return;
   int saved_errno = errno, type;
   pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
   if (type == PTHREAD_CANCEL_ASYNCHRONOUS) pthread_setcanceltype(type, nullptr);

@@ -63,24 +63,29 @@ long wait_for_any(size_t count, bool ask_first, Deadline deadline, Check check, 
   if (ask_first) {
     if (long result = check(); result != 0) return result;
   }
-  for (;;) {
-    if (!may_switch()) return in_region([&] { return in_place(deadline); });
+  uint32_t handlers_before = signals::handlers_run();
+  long result = 0;
+  bool watched = true;
+  auto once = [&] {
     Waiter waiter(WaitKind::poll);
     Interests interests(count);
-    bool watched = watch_all(interests, waiter);
-    long result = check();
-    if (result != 0 || !watched) {
-      waiter.cancel();
-      return result != 0 ? result : in_region([&] { return in_place(deadline); });
-    }
-    Wakeup wakeup = waiter.wait(deadline);
-    interests.unwatch_all();
+    watched = watch_all(interests, waiter);
+    result = check();
+    if (result == 0 && watched) return waiter.wait(deadline);
+    waiter.cancel();
+    return Wakeup::ready;
+  };
+  for (;;) {
+    if (!may_switch()) return in_region([&] { return in_place(deadline); });
+    Wakeup wakeup = once();
+    if (result != 0) return result;
+    if (!watched) return in_region([&] { return in_place(deadline); });
     if (wakeup == Wakeup::interrupted) {
       cancellation::test();
       signals::deliver_pending();
-      return -EINTR;
     }
     if (wakeup == Wakeup::cancelled) cancellation::test();
+    if (signals::handlers_run() != handlers_before) return -EINTR;
     result = check();
     if (result != 0 || wakeup == Wakeup::timed_out) return result;
   }

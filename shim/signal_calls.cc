@@ -216,13 +216,48 @@ INTERPOSED int __sigtimedwait(const sigset_t* set, siginfo_t* info, const timesp
   return sigtimedwait(set, info, timeout);
 }
 
-// sigsuspend(2). A handler that runs meanwhile ends it.
+namespace {
+
+// Waits until more handlers have run than at the start. Those that run while the wait begins count too: none is missed
+// between the look and the wait.
+void wait_for_handler(uint32_t run_before) {
+  while (signals::handlers_run() == run_before) {
+    Wakeup wakeup = Wakeup::interrupted;
+    {
+      Waiter waiter(WaitKind::signal);
+      if (signals::handlers_run() == run_before) {
+        wakeup = waiter.wait();
+      } else {
+        waiter.cancel();
+      }
+    }
+    if (wakeup == Wakeup::cancelled) cancellation::test();
+    signals::deliver_pending();
+  }
+}
+
+// The same for a thread that cannot leave its OS thread. What its OS thread takes for another thread ends the kernel's
+// call too.
+template <class Wait>
+void wait_in_place_for_handler(uint32_t run_before, Wait wait) {
+  while (signals::handlers_run() == run_before) in_long_region(wait);
+}
+
+}  // namespace
+
+// sigsuspend(2). A handler that runs meanwhile ends it; one that the mask lets in at once is enough.
 INTERPOSED int sigsuspend(const sigset_t* mask) {
   if (!lifecycle::on_green()) return real::sigsuspend(mask);
   cancellation::test();
-  signals::TemporaryMask temporary(mask, signals::TemporaryMask::by_kernel);
-  if (temporary.interrupted()) return (int)answer(-EINTR);
-  return in_long_region([&] { return real::sigsuspend(mask); });
+  uint32_t before = signals::handlers_run();
+  if (!may_switch()) {
+    signals::TemporaryMask temporary(mask, signals::TemporaryMask::by_kernel);
+    wait_in_place_for_handler(before, [&] { return real::sigsuspend(mask); });
+    return (int)answer(-EINTR);
+  }
+  signals::TemporaryMask temporary(mask);
+  wait_for_handler(before);
+  return (int)answer(-EINTR);
 }
 INTERPOSED int __sigsuspend(const sigset_t* mask) { return sigsuspend(mask); }
 
@@ -230,5 +265,11 @@ INTERPOSED int __sigsuspend(const sigset_t* mask) { return sigsuspend(mask); }
 INTERPOSED int pause(void) {
   if (!lifecycle::on_green()) return real::pause();
   cancellation::test();
-  return in_long_region([] { return real::pause(); });
+  uint32_t before = signals::handlers_run();
+  if (may_switch()) {
+    wait_for_handler(before);
+  } else {
+    wait_in_place_for_handler(before, [] { return real::pause(); });
+  }
+  return (int)answer(-EINTR);
 }

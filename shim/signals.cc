@@ -73,9 +73,11 @@ class InHandler {
 };
 
 void run_handler(int signal, siginfo_t* info, void* context) {
+  if (!has_handler(signal)) return;
   int saved_errno = errno;
-  bool waits = is_waiting(*here.green) || here.carrier->in_region.load(std::memory_order_relaxed);
-  if (waits && !(action_flags(signal) & SA_RESTART)) this_thread()->must_not_restart = true;
+  Thread& me = *this_thread();
+  if (!(action_flags(signal) & SA_RESTART)) me.must_not_restart = true;
+  me.handlers_run.store(me.handlers_run.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   {
     InHandler mark;
     call_action(signal, info, context);
@@ -232,7 +234,7 @@ void arrive(int signal, siginfo_t* info, void* context) {
     call_action(signal, info, context);
   } else if (here.critical != 0 && !is_nudge(info) && (this_thread()->is_ending || is_for_main(signal, info))) {
     leave_unrouted(signal, info);
-  } else if (here.critical != 0) {
+  } else if (here.critical != 0 || here.waits != 0) {
     Thread& me = *this_thread();
     if (!is_nudge(info)) record(me, signal, info);
     here.signals_recorded = true;
@@ -253,15 +255,12 @@ void arrive(int signal, siginfo_t* info, void* context) {
 
 bool deliver_pending() {
   Thread& me = *this_thread();
-  bool restart = !me.must_not_restart;
-  me.must_not_restart = false;
   for (;;) {
     Mask due = me.pending.load(std::memory_order_seq_cst) & ~me.mask;
-    if (due == 0) return restart;
+    if (due == 0) return !me.must_not_restart;
     int signal = __builtin_ctzl(due) + 1;
     me.pending.fetch_and(~bit(signal), std::memory_order_seq_cst);
     siginfo_t info = infos[signal];
-    if (!(action_flags(signal) & SA_RESTART)) restart = false;
     if (wants_alternate_stack(me, signal) && deliver_by_kernel(me, signal, info)) continue;
     Mask before = me.mask;
     set_thread_mask(me, before | action_mask(signal));
@@ -270,6 +269,8 @@ bool deliver_pending() {
     set_thread_mask(me, before);
   }
 }
+
+uint32_t handlers_run() { return this_thread()->handlers_run.load(std::memory_order_relaxed); }
 
 void kernel_has_mask(Thread& me, Mask mask) {
   me.mask = mask & ~libcs_own;
@@ -352,7 +353,8 @@ void after_fork_in_child(Thread& survivor) {
   here.signals_recorded = false;
 }
 
-TemporaryMask::TemporaryMask(const sigset_t* mask, Set set) : active_(mask != nullptr) {
+TemporaryMask::TemporaryMask(const sigset_t* mask, Set set)
+    : active_(mask != nullptr), handlers_run_before_(handlers_run()) {
   if (!active_) return;
   Thread& me = *this_thread();
   before_ = me.mask;
@@ -361,11 +363,10 @@ TemporaryMask::TemporaryMask(const sigset_t* mask, Set set) : active_(mask != nu
   } else {
     set_thread_mask(me, first_word(mask));
   }
-  if (me.pending.load(std::memory_order_seq_cst) & ~me.mask) {
-    deliver_pending();
-    interrupted_ = true;
-  }
+  deliver_pending();
 }
+
+bool TemporaryMask::interrupted() const { return active_ && handlers_run() != handlers_run_before_; }
 
 TemporaryMask::~TemporaryMask() {
   if (!active_) return;
@@ -404,6 +405,7 @@ void before_sleep(Carrier& carrier) {
 
 bool reason_not_to_park(GreenThread& green, Wakeup& reason) {
   Thread& thread = thread_of(green);
+  thread.must_not_restart = false;
   if (thread.pending.load(std::memory_order_relaxed) & ~thread.mask) {
     reason = Wakeup::interrupted;
     return true;
@@ -429,7 +431,12 @@ bool is_inside_handler(void* handler_frame) {
 void deliver_recorded_signals() {
   here.signals_recorded = false;
   signals::route_recorded();
-  if (here.green != nullptr) signals::deliver_pending();
+  if (here.green == nullptr) return;
+  if (here.waits == 0) {
+    signals::deliver_pending();
+  } else {
+    here.signals_recorded = true;  // for the end of the wait
+  }
 }
 
 }  // namespace unblock::host

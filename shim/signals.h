@@ -37,8 +37,11 @@ void thread_ends(Thread& thread, bool unwound);
 
 // Runs the handlers of what is recorded for the calling thread and not blocked. True when every handler that ran since
 // the thread last began to wait asked for SA_RESTART, so that a call which signal(7) says is restarted goes on waiting.
-// Some of them may have run before: the end of a Critical delivers too, on the way out of the wait.
+// Some of them may have run before: the end of the wait delivers too.
 bool deliver_pending();
+
+// How many handlers have run on the calling thread: for calls that any handler ends.
+uint32_t handlers_run();
 
 // The calling thread blocks exactly these signals from here on.
 void set_thread_mask(Thread& me, unsigned long mask);
@@ -75,12 +78,12 @@ class TemporaryMask {
   enum Set { now, by_kernel };
   explicit TemporaryMask(const sigset_t* mask, Set set = now);
   ~TemporaryMask();
-  // A signal that the new mask lets through was delivered at once.
-  bool interrupted() const { return interrupted_; }
+  // A handler has run under the new mask.
+  bool interrupted() const;
 
  private:
   bool active_;
-  bool interrupted_ = false;
+  uint32_t handlers_run_before_;
   unsigned long before_;
 };
 

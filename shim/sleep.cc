@@ -11,13 +11,18 @@ namespace {
 
 // 0 or EINTR; sleeping is never restarted (signal(7)).
 int sleep_until(Deadline deadline) {
-  for (;;) {
+  auto once = [&] {
     Waiter waiter(WaitKind::sleep);
-    switch (waiter.wait(deadline)) {
+    return waiter.wait(deadline);
+  };
+  uint32_t handlers_before = signals::handlers_run();
+  for (;;) {
+    switch (once()) {
       case Wakeup::interrupted:
         cancellation::test();
         signals::deliver_pending();
-        return EINTR;
+        if (signals::handlers_run() != handlers_before) return EINTR;
+        break;
       case Wakeup::cancelled: cancellation::test(); break;
       default: return 0;
     }

@@ -39,7 +39,8 @@ struct Thread {
   unsigned long mask;                  // owner: what the program has blocked
   std::atomic<unsigned long> pending;  // directed at this thread, not yet delivered
   bool is_ending;                      // owner: its destructors have run; nothing is delivered to it
-  bool must_not_restart;               // owner: a handler without SA_RESTART ran while it waited
+  bool must_not_restart;               // owner: a handler without SA_RESTART has run since it last began to wait
+  std::atomic<uint32_t> handlers_run;  // owner
   stack_t alternate_stack;             // owner
 
   // Return addresses of who created it, innermost first, where the operator has asked for that. Null: not asked for.
