@@ -42,7 +42,7 @@ OpenFile* make(Kind kind, bool born_here, bool nonblocking) {
   file->born_here = born_here;
   file->shared = !born_here;
   file->nonblocking = nonblocking;
-  file->injected = file->stream = file->local = file->own_low_water = false;
+  file->confirmed = file->injected = file->stream = file->local = file->own_low_water = false;
   file->reads_nowait = file->writes_nowait = true;
   file->receive_timeout = file->send_timeout = 0;
   file->references = 1;
@@ -138,10 +138,23 @@ Lock& lock() { return files.lock(); }
 
 int highest() { return highest_recorded.load(std::memory_order_relaxed); }
 
-bool wants_nonblocking(int fd, const OpenFile& file) {
-  if (!file.shared.load(std::memory_order_relaxed)) return file.nonblocking.load(std::memory_order_relaxed);
+namespace {
+
+bool kernel_has_nonblocking(int fd) {
   long flags = kernel::invoke(SYS_fcntl, fd, F_GETFL, 0);
   return flags >= 0 && (flags & O_NONBLOCK) != 0;
+}
+
+}  // namespace
+
+bool wants_nonblocking(int fd, OpenFile& file) {
+  if (file.shared.load(std::memory_order_relaxed)) return kernel_has_nonblocking(fd);
+  if (!is_socket(file) && !file.injected.load(std::memory_order_relaxed) &&
+      !file.confirmed.exchange(true, std::memory_order_relaxed)) {
+    bool believed = file.nonblocking.load(std::memory_order_relaxed);
+    file.nonblocking.compare_exchange_strong(believed, kernel_has_nonblocking(fd));  // unless it is being changed
+  }
+  return file.nonblocking.load(std::memory_order_relaxed);
 }
 
 bool inject_nonblocking(int fd, OpenFile& file) {

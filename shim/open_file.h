@@ -25,6 +25,7 @@ struct OpenFile {
   std::atomic<bool> born_here;     // we saw its birth, so nobody else can have a hand on its flags until it is shared
   std::atomic<bool> shared;        // another process may hold it too: after a fork or SCM_RIGHTS
   std::atomic<bool> nonblocking;   // what the program believes of O_NONBLOCK; good while born here and not shared
+  std::atomic<bool> confirmed;     // the kernel said the same of this description; asked of what is no socket
   std::atomic<bool> injected;      // O_NONBLOCK is set by us and hidden from the program
   std::atomic<bool> stream;        // a socket of type SOCK_STREAM
   std::atomic<bool> local;         // AF_UNIX
@@ -64,8 +65,10 @@ Lock& lock();
 // The highest number that we ever recorded; -1 at first.
 int highest();
 
-// Does the program want this call not to wait? Asks the kernel when somebody else may have changed the flag.
-bool wants_nonblocking(int fd, const OpenFile& file);
+// Does the program want this call not to wait? Asks the kernel when somebody else may have changed the flag, and once
+// about each pipe: it may have been closed out of our sight, and its number be something else's. Sanitizers do that:
+// they make pipes by name, to ask the kernel about memory, and close them by a system call of their own.
+bool wants_nonblocking(int fd, OpenFile& file);
 
 // Sets O_NONBLOCK behind the program's back, where nobody else can see it. False: not allowed on this one.
 bool inject_nonblocking(int fd, OpenFile& file);

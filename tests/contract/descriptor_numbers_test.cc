@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <vector>
 
@@ -200,6 +201,23 @@ TEST(Close, ReusedNumberNeverGetsAnOldEvent) {
     send_text(fresh.far, "fresh");
     EXPECT_EQ(second.answer(), "fresh");
   }
+}
+
+// A system call of its own, as runtimes make them: nobody between the program and the kernel can see it.
+void close_out_of_sight(int fd) {
+  long result = SYS_close;
+  __asm__ volatile("syscall" : "+a"(result) : "D"(static_cast<long>(fd)) : "rcx", "r11", "memory");
+  ASSERT_EQ(result, 0);
+}
+
+TEST(Close, OutOfSightLeavesNothingToTheNextOfItsNumber) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  for (int end : ends) close_out_of_sight(end);
+  Descriptor event = eventfd(0, EFD_NONBLOCK);
+  ASSERT_EQ(event, ends[0]);
+  uint64_t value;
+  EXPECT_EQ(attempt(read, event, &value, sizeof value), failed(EAGAIN));
 }
 
 TEST(CloseRange, ClosesWhatIsInTheRange) {
