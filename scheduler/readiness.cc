@@ -92,7 +92,7 @@ Wakeup wait_for_descriptor(int fd, Direction direction, Deadline deadline) {
   Readiness* readiness = table.at(fd);
   if (readiness == nullptr || !may_switch()) return wait_in_place(fd, direction, deadline);
   uint8_t enough = (uint8_t)((uint8_t)direction | sticky((uint8_t)direction));
-  Waiter waiter(WaitKind::descriptor, (void*)(intptr_t)fd);
+  Waiter waiter(WaitKind::descriptor, (void*)((intptr_t)direction << 32 | fd));
   Interest interest = {&waiter, (uint8_t)direction, false, nullptr, nullptr, nullptr};
   enum { linked, marked, refused } outcome;
   UNBLOCK_CHAOS_POINT();

@@ -8,7 +8,10 @@
 
 namespace unblock {
 
-// What a thread waits for, in the field's words; each is a line of the report.
+// What a thread waits for, in the field's words; each is a line of the report. A reader from outside finds in
+// GreenThread::waiting_for: for a descriptor, its number and above 32 bits the direction; for poll, the address of the
+// pollfds and above 48 bits how many there are, or null for select; for join, the other thread's `life`; for sleep
+// nothing; otherwise the address of the object.
 enum class WaitKind : uint8_t {
   none,
   descriptor,

@@ -11,6 +11,7 @@
 
 #include <iterator>
 
+#include "scheduler/readiness.h"
 #include "scheduler/roots.h"
 #include "scheduler/switch.h"
 #include "scheduler/ticks.h"
@@ -169,6 +170,9 @@ constexpr Value values[] = {
     WAIT_KIND(sleep),
     WAIT_KIND(signal),
     WAIT_KIND(child),
+
+    {"Direction", "in", (uint64_t)Direction::in},
+    {"Direction", "out", (uint64_t)Direction::out},
 
     {"WaitWord", "phase_mask", WaitWord::phase_mask},
     {"WaitWord", "running", WaitWord::running},

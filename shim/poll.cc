@@ -58,8 +58,10 @@ class Interests {
 
 // The wait that poll and select share. `check` asks the kernel without waiting; `watch_all` links the interests and
 // says whether all could be linked; `in_place` is the kernel's waiting call, for when they could not.
+// `object` is what a reader from outside is told.
 template <class Check, class WatchAll, class InPlace>
-long wait_for_any(size_t count, bool ask_first, Deadline deadline, Check check, WatchAll watch_all, InPlace in_place) {
+long wait_for_any(const void* object, size_t count, bool ask_first, Deadline deadline, Check check, WatchAll watch_all,
+                  InPlace in_place) {
   if (ask_first) {
     if (long result = check(); result != 0) return result;
   }
@@ -67,7 +69,7 @@ long wait_for_any(size_t count, bool ask_first, Deadline deadline, Check check, 
   long result = 0;
   bool watched = true;
   auto once = [&] {
-    Waiter waiter(WaitKind::poll);
+    Waiter waiter(WaitKind::poll, object);
     Interests interests(count);
     watched = watch_all(interests, waiter);
     result = check();
@@ -105,9 +107,15 @@ bool is_on_this_stack(const void* address) {
   return reinterpret_cast<uintptr_t>(address) - frame < 4096;
 }
 
+// See WaitKind.
+const void* as_object(const pollfd* descriptors, nfds_t count) {
+  return reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(descriptors) | (count < 0xffff ? count : 0xffff)
+                                                                                      << 48);
+}
+
 long poll_waiting(pollfd* descriptors, nfds_t count, Deadline deadline) {
   return wait_for_any(
-      count, count != 1 || !is_on_this_stack(descriptors), deadline,
+      as_object(descriptors, count), count, count != 1 || !is_on_this_stack(descriptors), deadline,
       [&] { return kernel::invoke(SYS_poll, descriptors, count, 0); },
       [&](Interests& interests, Waiter& waiter) {
         bool all = true;
@@ -229,7 +237,7 @@ long select_waiting(int count, fd_set* in, fd_set* out, fd_set* except, Deadline
   Sets sets(count, in, out, except);
   if (long failed = sets.copy(); failed != 0) return failed;
   long result = wait_for_any(
-      sets.members(), true, deadline, [&] { return sets.check(); },
+      nullptr, sets.members(), true, deadline, [&] { return sets.check(); },
       [&](Interests& interests, Waiter& waiter) {
         return sets.for_each([&](int fd, uint8_t directions) { return interests.watch_one(fd, directions, waiter); });
       },

@@ -3,6 +3,7 @@
 #include <exception>
 
 #include "tools/command_line.h"
+#include "tools/commands.h"
 #include "tools/failure.h"
 #include "tools/launch.h"
 
@@ -10,6 +11,8 @@ using namespace unblock::tools;
 
 int main(int count, char** arguments) {
   try {
+    const Command* command = count > 1 ? find_command(arguments[1]) : nullptr;
+    if (command != nullptr) return command->run({arguments + 2, arguments + count});
     launch(parse_command_line(count, arguments));
   } catch (const Failure& failure) {
     say(failure.line);

@@ -1,0 +1,21 @@
+#include "tools/commands.h"
+
+#include "tools/view/ps.h"
+
+namespace unblock::tools {
+namespace {
+
+constexpr Command commands[] = {
+    {"ps", view::ps},
+};
+
+}  // namespace
+
+const Command* find_command(const std::string& word) {
+  for (const Command& each : commands) {
+    if (word == each.name) return &each;
+  }
+  return nullptr;
+}
+
+}  // namespace unblock::tools
