@@ -55,12 +55,6 @@ INTERPOSED int pclose(FILE* stream) {
   return wait_for_child(0, [&] { return real::pclose(stream); });
 }
 
-// system(3).
-INTERPOSED int system(const char* command) {
-  if (lifecycle::active()) open_files::share_all();
-  return wait_for_child(0, [&] { return real::system(command); });
-}
-
 // wait(2) and its family.
 INTERPOSED pid_t waitpid(pid_t child, int* status, int options) {
   return wait_for_child(options, [&] { return real::waitpid(child, status, options); });

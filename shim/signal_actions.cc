@@ -114,7 +114,6 @@ unsigned long action_mask(int signal) {
 
 int change_action(int signal, const struct sigaction* wanted, struct sigaction* before) {
   if (!is_programs_signal(signal)) return real::sigaction(signal, wanted, before);
-  Held held(changing);
   struct sigaction old_of_program = actions[signal], ours;
   if (wanted != nullptr) {
     actions[signal] = *wanted;
@@ -136,6 +135,7 @@ using namespace unblock;
 // sigaction(2).
 INTERPOSED int sigaction(int signal, const struct sigaction* wanted, struct sigaction* before) {
   if (!lifecycle::active()) return real::sigaction(signal, wanted, before);
+  Held held(signals::actions_lock());
   return signals::change_action(signal, wanted, before);
 }
 

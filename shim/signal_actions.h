@@ -25,6 +25,9 @@ bool has_default_action(int signal);
 // The default action, as the kernel takes it: mostly the end of the process.
 void take_default_action(int signal);
 
+// sigaction(2) for the program. The caller holds actions_lock().
+int change_action(int signal, const struct sigaction* wanted, struct sigaction* before);
+
 int action_flags(int signal);
 // What is blocked while the handler runs: its mask, and itself without SA_NODEFER.
 unsigned long action_mask(int signal);
