@@ -9,7 +9,7 @@ set -euo pipefail
 packages_of() {
   case $1 in
     build) echo cmake ninja-build g++ pkg-config python3 libgtest-dev libbenchmark-dev libboost-context-dev \
-                libcli11-dev libelf-dev libdw-dev nlohmann-json3-dev ;;
+                libcli11-dev libelf-dev libdw-dev nlohmann-json3-dev libcapstone-dev ;;
     test) echo strace git curl openssl procps tinyproxy-bin microsocks stunnel4 mariadb-server-core mariadb-client \
                openjdk-17-jdk-headless redis-server nginx-light make xz-utils python3-websockets ;;
     check) echo git clang-format ;;

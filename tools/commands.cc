@@ -1,11 +1,13 @@
 #include "tools/commands.h"
 
+#include "tools/check/check.h"
 #include "tools/view/ps.h"
 
 namespace unblock::tools {
 namespace {
 
 constexpr Command commands[] = {
+    {"check", check},
     {"ps", view::ps},
 };
 

@@ -80,6 +80,9 @@ void read_dynamic(Elf* elf, ElfFile& file) {
   std::string_view strings = bytes_at_address(elf, strings_address);
   for_each_entry(data, [&](const GElf_Dyn& entry) {
     if (entry.d_tag == DT_SONAME) file.soname = string_in(strings, entry.d_un.d_val);
+    if (entry.d_tag == DT_RPATH) file.rpath = string_in(strings, entry.d_un.d_val);
+    if (entry.d_tag == DT_RUNPATH) file.runpath = string_in(strings, entry.d_un.d_val);
+    if (entry.d_tag == DT_FLAGS_1) file.flags_1 = entry.d_un.d_val;
     if (entry.d_tag != DT_NEEDED || file.needed.size() == most_needed) return;
     file.needed.push_back(string_in(strings, entry.d_un.d_val));
   });

@@ -18,6 +18,9 @@ struct ElfFile {
   std::string interpreter;          // the dynamic loader that it asks for; empty: none
   std::string soname;               // its own name as a library; empty: none
   std::vector<std::string> needed;  // the libraries that it names, in order
+  std::string rpath;                // where the loader is to look for them and for what they need (DT_RPATH)
+  std::string runpath;              // where it is to look for them alone (DT_RUNPATH), which makes it ignore rpath
+  uint64_t flags_1 = 0;             // DF_1_…
 
   bool is_loadable() const;  // a program or a shared library, not an object file or a core dump
   bool is_for_same_machine(const ElfFile& other) const;

@@ -116,6 +116,7 @@ class Chain {
   }
 
   static Judgement named(const std::string& path, int hop, Judgement judgement) {
+    judgement.path = path;
     if (hop > 0 && !judgement.reason.empty()) judgement.reason = "runs in " + path + ", which " + judgement.reason;
     return judgement;
   }

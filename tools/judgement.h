@@ -18,6 +18,7 @@ struct Judgement {
   std::string reason = {};               // the end of a sentence about the program: "is statically linked"
   int error = 0;                         // why it cannot be executed
   std::vector<std::string> needed = {};  // the libraries that the program names, as far as they are known
+  std::string path = {};                 // the file that runs in the end; empty: none that could be told
 };
 
 // Judges the executable file `program` for a library whose file is `library`. A script is judged by the interpreter

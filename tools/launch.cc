@@ -12,38 +12,12 @@
 #include "tools/judgement.h"
 #include "tools/library.h"
 #include "tools/preload.h"
-#include "tools/program_search.h"
+#include "tools/program.h"
 
 namespace unblock::tools {
 namespace {
 
 using Verdict = Judgement::Verdict;
-
-struct Program {
-  std::string path;
-  Judgement judgement;
-};
-
-Judgement judge_candidate(const std::string& path, const Library& library) {
-  int error = execution_error(path);
-  if (error == 0) return judge(path, library.file);
-  return {Verdict::impossible, error == ENOENT ? "no such program" : strerror(error), error};
-}
-
-// Finds the program that execvp would execute. What is there and cannot be executed is remembered, since it says more
-// than the missing files of the folders that follow.
-Program find_program(const std::string& name, const Library& library) {
-  Program failed{name, {Verdict::impossible, "no such program", ENOENT}};
-  for (const std::string& path : program_candidates(name)) {
-    Program program{path, judge_candidate(path, library)};
-    if (program.judgement.verdict != Verdict::impossible) return program;
-    int error = program.judgement.error;
-    bool is_there = error == EACCES || execution_error(path) == 0;
-    if (is_there || path == name || !search_goes_on_after(error)) failed = program;
-    if (!search_goes_on_after(error)) break;
-  }
-  throw Failure{exit_code_of(failed.judgement.error), failed.path + ": " + failed.judgement.reason};
-}
 
 // The statistics file as a path that stays right when the program changes its working directory. That it can be written
 // is found out now, when somebody is looking.
@@ -93,7 +67,7 @@ void execute(const std::string& path, std::vector<std::string> words) {
 
 void launch(const CommandLine& line) {
   Library library = find_library();
-  Program program = find_program(line.words.front(), library);
+  Program program = find_program(line.words.front(), library.file);
   bool is_native = program.judgement.verdict == Verdict::native;
   if (is_native) {
     say(program.path + " " + program.judgement.reason + "; it runs on native threads");

@@ -25,6 +25,10 @@ class Coverage(unittest.TestCase):
         self.assertGreater(len(important), 200)
         self.assertEqual(sorted(important - self.ours - set(self.reasons)), [])
 
+    def test_every_call_of_ours_is_classified(self):
+        """`unblock check` says of it what its treatment says."""
+        self.assertEqual(sorted(self.ours - set(self.calls)), [])
+
     def test_no_reason_is_stale(self):
         self.assertEqual(sorted(set(self.reasons) & self.ours), [])
 
