@@ -14,7 +14,6 @@ if(UNBLOCK_SANITIZE)
   add_link_options(-fsanitize=${UNBLOCK_SANITIZE})
   if(UNBLOCK_SANITIZE MATCHES "thread")
     set(unblock_runtime_name libtsan.so)
-    set(UNBLOCK_SANITIZER_LIBRARIES -ltsan)
     set(UNBLOCK_SANITIZER_ENVIRONMENT
       TSAN_OPTIONS=die_after_fork=0:report_mutex_bugs=0:suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.suppressions)
     set(UNBLOCK_TEST_PREFIX tsan.)

@@ -2,12 +2,14 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "scheduler/host.h"
 #include "scheduler/kernel.h"
 #include "shim/glibc/thread_block.h"
-#include "shim/real.h"
+#include "shim/sanitizer_runtime.h"
 
 namespace unblock::host {
 namespace {
@@ -41,7 +43,7 @@ int start_os_thread(void (*entry)(void*), void* argument) {
   unsigned long all = ~(1ul << 31 | 1ul << 32), before = 0;  // signals 32 and 33 are libc's: it waits for answers
   kernel::invoke(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
   pthread_t thread;
-  int error = real::pthread_create(&thread, &attributes, begin, given);
+  int error = sanitizer_runtime::create_os_thread(&thread, &attributes, begin, given);
   kernel::invoke(SYS_rt_sigprocmask, SIG_SETMASK, &before, nullptr, sizeof before);
   pthread_attr_destroy(&attributes);
   if (error != 0) free(given);

@@ -17,6 +17,7 @@
 #include "shim/host.h"
 #include "shim/overflow.h"
 #include "shim/real.h"
+#include "shim/sanitizer_runtime.h"
 #include "shim/signals.h"
 #include "shim/stdio.h"
 #include "shim/thread.h"
@@ -53,6 +54,9 @@ const char* error_text(int error) {
 const char* begin() {
   if (!glibc::is_glibc()) return "this is not the GNU C library";
   if (!glibc::stands_before_libc()) return "the library was not loaded before libc (use LD_PRELOAD or link with it)";
+  if (sanitizer_runtime::watches_threads() && !sanitizer_runtime::stands_before_us()) {
+    return "ThreadSanitizer's runtime must be loaded before the library (LD_PRELOAD=libtsan.so.2:...)";
+  }
   detect_thread_pointer_access();
   if (const char* why = glibc::prepare(); why != nullptr) return why;
   Thread* main = adopt_first_thread();

@@ -14,6 +14,14 @@ namespace unblock::real {
 #include "shim/real_only.def"
 #undef X
 
+// Those that we call by their own names; here their types do not matter.
+#define X(name, family)                                          \
+  extern char find_##name[] __asm__("unblock_find_real_" #name); \
+  extern void* called_##name __asm__("unblock_real_" #name);     \
+  constinit void* called_##name = find_##name;
+#include "shim/libc_calls.def"
+#undef X
+
 namespace {
 
 long missing() {
@@ -30,6 +38,9 @@ const Entry entries[] = {
 #define X(name, family) {reinterpret_cast<void**>(&real::name), #name},
 #include "shim/interposed.def"
 #include "shim/real_only.def"
+#undef X
+#define X(name, family) {&called_##name, #name},
+#include "shim/libc_calls.def"
 #undef X
 };
 

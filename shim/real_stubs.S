@@ -11,6 +11,7 @@ unblock_find_real_##name:                   \
     .text
 #include "shim/interposed.def"
 #include "shim/real_only.def"
+#include "shim/libc_calls.def"
 
 find:
     .cfi_startproc

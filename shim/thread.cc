@@ -25,6 +25,7 @@
 #include "shim/lifecycle.h"
 #include "shim/owned_mutex.h"
 #include "shim/real.h"
+#include "shim/sanitizer_runtime.h"
 #include "shim/signals.h"
 #include "shim/thread_attributes.h"
 
@@ -273,8 +274,13 @@ using namespace unblock;
 // pthread_create(3). The new thread is green; the first call makes the caller green too.
 INTERPOSED int pthread_create(pthread_t* handle, const pthread_attr_t* attributes, void* (*start)(void*),
                               void* argument) {
+  if (sanitizer_runtime::creates_for_us() || sanitizer_runtime::creates_for_itself(attributes)) {
+    return real::pthread_create(handle, attributes, start, argument);
+  }
   if (!lifecycle::activate()) return real::pthread_create(handle, attributes, start, argument);
-  return create(handle, attributes, {start, argument, nullptr, nullptr});
+  int error = create(handle, attributes, {start, argument, nullptr, nullptr});
+  if (error == 0) sanitizer_runtime::let_created_thread_begin();
+  return error;
 }
 
 // pthread_join(3). Suspends the calling thread until the other has ended.
