@@ -46,7 +46,7 @@ class Library(unittest.TestCase):
             with self.subTest(runtime):
                 functions = elf.functions_of(elf.path_of_runtime(runtime))
                 self.assertIn("memcpy", functions)
-                self.assertEqual(elf.imported() & functions - {"__tsan_init"}, set())
+                self.assertEqual(elf.imported() & functions - {"__tsan_init"}, set(), "belongs into libc_calls.def")
 
     def test_is_initialised_first(self):
         flags = dict(elf.dynamic_entries()).get("FLAGS_1", "")
