@@ -20,3 +20,7 @@ add_dependencies(contract.dlopen_tls contract_tls_global-dynamic contract_tls_in
 
 unblock_contract_test(command command_test.cc PARKS join)
 unblock_contract_test(spawn spawn_test.cc PARKS join)
+unblock_contract_test(fork_inheritance fork_inheritance_test.cc PARKS join)
+unblock_contract_test(fork_load fork_load_test.cc PARKS join descriptor)
+unblock_contract_test(vfork vfork_test.cc PARKS join)
+unblock_departure_test(death_signal death_signal_test.cc PARKS join)

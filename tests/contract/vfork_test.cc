@@ -1,0 +1,97 @@
+// vfork and daemon in a program with threads.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "child.h"
+#include "connection.h"
+#include "signals.h"
+#include "threads.h"
+
+namespace {
+
+// The child may do nothing but end or exec.
+int end_of_vfork(int code) {
+  pid_t child = vfork();
+  if (child == 0) _exit(code);
+  return child > 0 ? end_of(child) : -1;
+}
+
+int end_of_vfork_and_exec(const char* script) {
+  pid_t child = vfork();
+  if (child == 0) {
+    execl("/bin/sh", "sh", "-c", script, nullptr);
+    _exit(127);
+  }
+  return child > 0 ? end_of(child) : -1;
+}
+
+TEST(Vfork, ChildEndsOrExecs) {
+  EXPECT_EQ(end_of_vfork(41), 41);
+  EXPECT_EQ(end_of_vfork_and_exec("exit 42"), 42);
+}
+
+TEST(Vfork, OfAThreadWorksAsOfMain) {
+  EXPECT_EQ(join(start_thread([] { return word(end_of_vfork(43)); })), word(43));
+  EXPECT_EQ(join(start_thread([] { return word(end_of_vfork_and_exec("exit 44")); })), word(44));
+}
+
+TEST(Vfork, ChildInheritsTheMask) {
+  Blocked blocked({SIGUSR1});
+  EXPECT_EQ(end_of_vfork_and_exec("test \"$(grep SigBlk /proc/self/status | cut -f2)\" = 0000000000000200"), 0);
+}
+
+TEST(Vfork, WorksAgainAndAgainFromManyThreads) {
+  std::vector<pthread_t> threads;
+  for (int i = 0; i < 6; ++i) {
+    threads.push_back(start_thread([i] {
+      bool right = true;
+      for (int j = 0; j < 10; ++j) right = right && end_of_vfork(10 * i + j) == 10 * i + j;
+      return word(right);
+    }));
+  }
+  for (pthread_t thread : threads) EXPECT_EQ(join(thread), word(1));
+}
+
+// daemon(3) forks and ends the parent: so it is called in a child, and what it became says over a pipe what it is.
+std::string daemon_says(int no_chdir, int no_close, bool in_a_thread) {
+  Connection output = pipe_connection(O_CLOEXEC);
+  pid_t child = start_child([&] {
+    auto become = [&]() -> void* {
+      if (daemon(no_chdir, no_close) != 0) _exit(99);
+      char directory[4096], said[256], target[64] = "";
+      getcwd(directory, sizeof directory);
+      ssize_t size = readlink("/proc/self/fd/1", target, sizeof target - 1);
+      target[size > 0 ? size : 0] = 0;
+      // A thread and a wait, which the child of a fork can do again.
+      long sum = reinterpret_cast<long>(join(start_thread([] { return usleep(1000), word(20); })));
+      int length =
+          snprintf(said, sizeof said, "session %d parent %d root %d null %d thread %ld", getsid(0) == getpgrp(),
+                   getppid() != getpid(), directory[1] == 0, std::string(target) == "/dev/null", sum);
+      if (write(output.far, said, length) != length) _exit(1);
+      _exit(0);
+    };
+    if (in_a_thread) join(start_thread(become));
+    become();
+    return 98;
+  });
+  output.far.reset();
+  EXPECT_EQ(end_of(child), 0);
+  return read_all(output.near);
+}
+
+TEST(Daemon, HasASessionOfItsOwnAndGoesToTheRoot) {
+  EXPECT_EQ(daemon_says(0, 0, false), "session 1 parent 1 root 1 null 1 thread 20");
+  EXPECT_EQ(daemon_says(0, 0, true), "session 1 parent 1 root 1 null 1 thread 20");
+}
+
+TEST(Daemon, KeepsDirectoryAndStreamsOnRequest) {
+  EXPECT_EQ(daemon_says(1, 1, false).substr(0, 25), "session 1 parent 1 root 0");
+  EXPECT_EQ(daemon_says(1, 1, true).substr(0, 25), "session 1 parent 1 root 0");
+}
+
+}  // namespace
