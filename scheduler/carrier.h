@@ -34,6 +34,8 @@
 // Exactly one idle carrier waits in epoll; the others sleep on their futex. Only a queue that one processor does not
 // get through in `help_after` wakes another.
 
+#include <signal.h>
+
 #include "scheduler/run_queue.h"
 
 namespace unblock {
@@ -78,6 +80,10 @@ struct Carrier {
   bool kernel_mask_known;                      // host
   void* overflow_stack;                        // host: for threads without an alternate stack; kept for reuse
   const void* alternate_stack;                 // host: whose alternate stack the kernel has
+  int deferred_signal;                         // host: one that came while its OS thread was critical; 0: none
+  siginfo_t deferred_info;                     // host: what came with it
+  GreenThread* deferred_of;                    // host: on whose stack it came; null: on a scheduler's
+  int deferred_in;                             // host: in which process
 };
 
 // The scheduling loop of a carrier, on its own stack. Returns when the carrier is to end.

@@ -11,6 +11,7 @@
 #include "scheduler/host.h"
 #include "scheduler/kernel.h"
 #include "scheduler/lock.h"
+#include "scheduler/own_descriptors.h"
 #include "scheduler/readiness.h"
 
 namespace unblock::event_loop {
@@ -95,6 +96,7 @@ void close_inherited() {
   if (epoll_fd >= 0) kernel::invoke(SYS_close, epoll_fd);
   if (kick_fd >= 0) kernel::invoke(SYS_close, kick_fd);
   epoll_fd = kick_fd = -1;
+  own_descriptors::close_inherited();
 }
 
 long add(int fd, uint32_t generation, uint32_t events) {
@@ -141,7 +143,7 @@ void kick() {
 }
 
 unsigned first_owned(unsigned first, unsigned last) {
-  unsigned lowest = last + 1;
+  unsigned lowest = own_descriptors::first_owned(first, last);
   for (int fd : {epoll_fd, kick_fd}) {
     if (fd >= 0 && (unsigned)fd >= first && (unsigned)fd <= last && ((unsigned)fd < lowest || lowest == 0)) {
       lowest = (unsigned)fd;
@@ -150,7 +152,9 @@ unsigned first_owned(unsigned first, unsigned last) {
   return lowest;
 }
 
-void move() {
+void give_up(int wanted) {
+  own_descriptors::surrender(wanted);
+  if (wanted != epoll_fd && wanted != kick_fd) return;
   for (int* fd : {&epoll_fd, &kick_fd}) {
     long moved = kernel::invoke(SYS_fcntl, *fd, F_DUPFD_CLOEXEC, *fd > 64 ? *fd - 64 : 3);
     if (moved < 0) continue;
@@ -160,6 +164,6 @@ void move() {
   }
 }
 
-bool owns(int fd) { return fd >= 0 && (fd == epoll_fd || fd == kick_fd); }
+bool owns(int fd) { return fd >= 0 && (fd == epoll_fd || fd == kick_fd || own_descriptors::owns(fd)); }
 
 }  // namespace unblock::event_loop

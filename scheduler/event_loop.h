@@ -29,7 +29,7 @@ void kick();
 bool owns(int fd);
 // The first of ours in [first, last]; last + 1 when there is none.
 unsigned first_owned(unsigned first, unsigned last);
-// Gives up the numbers: the program wants one of them for itself (dup2).
-void move();
+// Gives up a number of ours that the program wants for itself (dup2).
+void give_up(int fd);
 
 }  // namespace unblock::event_loop

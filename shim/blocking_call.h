@@ -40,13 +40,15 @@ auto in_long_region(Call call) {
 // Waits until a try in `direction` may succeed. 0, or the -errno that the call ends with.
 // `timeout` is SO_RCVTIMEO or SO_SNDTIMEO in nanoseconds: with one, a signal's SA_RESTART does not count (signal(7)).
 inline long wait_until_ready(int fd, Direction direction, Deadline deadline) {
+  uint32_t handlers_before = signals::handlers_run();
   switch (wait_for_descriptor(fd, direction, deadline)) {
     case Wakeup::ready: return 0;
     case Wakeup::timed_out: return -EAGAIN;
     case Wakeup::closed: return -EBADF;
     case Wakeup::interrupted:
       cancellation::test();
-      return signals::deliver_pending() && deadline.is_never() ? 0 : -EINTR;
+      if (signals::deliver_pending() && deadline.is_never()) return 0;
+      return signals::handlers_run() != handlers_before ? -EINTR : 0;
     case Wakeup::cancelled: cancellation::test(); return 0;
   }
   return 0;

@@ -35,7 +35,7 @@ namespace {
 template <class Call>
 int duplicate_onto(int fd, int target, Call call) {
   if (event_loop::owns(fd)) return (int)answer(-EBADF);
-  if (event_loop::owns(target)) event_loop::move();  // the number is the program's if it asks for it
+  if (event_loop::owns(target)) event_loop::give_up(target);  // the number is the program's if it asks for it
   bool replaces = fd != target && target >= 0 && kernel::invoke(SYS_fcntl, fd, F_GETFD) >= 0;
   if (replaces) open_files::closing(target);
   int copy = call();

@@ -40,6 +40,7 @@ void enter_window() {
   threads.lock().lock();
   open_files::lock().lock();
   signals::actions_lock().lock();
+  SignalQueue::records_lock().lock();
   GreenThread* green = here.green;
   if (green == nullptr) return;
   Carrier* carrier = here.carrier;
@@ -54,12 +55,16 @@ void leave_window() {
   if (here.green != nullptr || carrier == nullptr || carrier->forking == nullptr) return;
   glibc::swap_libc_variables(carrier->thread_pointer, carrier->forking->thread_pointer);
   --here.critical;
+  bool recorded = here.signals_recorded;
+  here.signals_recorded = false;
   load_thread_pointer(carrier->forking->thread_pointer);
+  if (recorded) here.signals_recorded = true;
 }
 
 void in_parent() {
   if (!lifecycle::active()) return;
   leave_window();
+  SignalQueue::records_lock().unlock();
   signals::actions_lock().unlock();
   open_files::lock().unlock();
   threads.lock().unlock();
@@ -71,6 +76,7 @@ void in_child() {
   generation += 4;
   if (!lifecycle::active()) return;
   leave_window();
+  SignalQueue::records_lock().unlock();
   signals::actions_lock().unlock();
   open_files::lock().unlock();
   threads.lock().unlock();

@@ -6,6 +6,7 @@
 #include <linux/futex.h>
 #include <stdarg.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "scheduler/parking_lot.h"
 #include "shim/blocking_call.h"
@@ -154,6 +155,10 @@ INTERPOSED long syscall(long number, ...) noexcept {
   }
   if (number == SYS_gettid && lifecycle::on_green()) return this_thread()->tid;
   if (number == SYS_tgkill) return tgkill((pid_t)a, (pid_t)b, (int)c);
+  if (number == SYS_tkill && signals::is_ours((pid_t)a)) return tgkill(getpid(), (pid_t)a, (int)b);
+  if (number == SYS_rt_tgsigqueueinfo && a == getpid() && signals::is_ours((pid_t)b)) {
+    return answer(signals::queue_at((pid_t)b, (int)c, (const siginfo_t*)d));
+  }
   if (number == SYS_close) return close((int)a);
   return in_region([&] { return real::syscall(number, a, b, c, d, e, f); });
 }

@@ -82,7 +82,7 @@ constexpr Field fields[] = {
     FIELD(Thread, stack_size),
     FIELD(Thread, guard_size),
     FIELD(Thread, mask),
-    FIELD(Thread, pending),
+    {"Thread", "pending", offsetof(Thread, pending), sizeof(SignalMask)},  // SignalQueue begins with it
     FIELD(Thread, creation_stack),
     FIELD(Thread, creation_depth),
 

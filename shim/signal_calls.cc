@@ -6,7 +6,6 @@
 #include "scheduler/carrier.h"
 #include "scheduler/kernel.h"
 #include "shim/blocking_call.h"
-#include "shim/deadline.h"
 #include "shim/lifecycle.h"
 #include "shim/real.h"
 #include "shim/signals.h"
@@ -89,7 +88,7 @@ INTERPOSED int siggetmask(void) { return sigblock(0); }
 INTERPOSED int sigpending(sigset_t* set) {
   int result = real::sigpending(set);
   if (result == 0 && lifecycle::on_green()) {
-    first_word(set) |= this_thread()->pending.load(std::memory_order_relaxed) & this_thread()->mask;
+    first_word(set) |= this_thread()->pending.pending() & this_thread()->mask;
   }
   return result;
 }
@@ -152,124 +151,4 @@ INTERPOSED int sigaltstack(const stack_t* wanted, stack_t* before) {
   here.carrier->alternate_stack = mine.ss_sp;
   signals::apply_alternate_stack(*here.carrier, *this_thread());
   return 0;
-}
-
-namespace {
-
-// Takes the lowest signal of the set that is recorded for this thread; 0 when there is none.
-int take_recorded(Thread& me, const sigset_t* set, siginfo_t& info) {
-  unsigned long due = me.pending.load(std::memory_order_seq_cst) & first_word(set);
-  if (due == 0) return 0;
-  int signal = __builtin_ctzl(due) + 1;
-  info = signals::recorded_info(signal);
-  me.pending.fetch_and(~(1ul << (signal - 1)), std::memory_order_seq_cst);
-  return signal;
-}
-
-// What is recorded for this thread is taken first; the kernel's own call waits for the rest, in a region that gives the
-// processor away at once. A nudge only says that something was recorded, perhaps for somebody who has it by now.
-int wait_for_signal(const sigset_t* set, siginfo_t* info, const timespec* timeout) {
-  cancellation::test();
-  Thread& me = *this_thread();
-  bool timed = timeout != nullptr && is_valid(*timeout);
-  Deadline deadline = timed ? deadline_after(*timeout) : Deadline::never();
-  for (;;) {
-    siginfo_t found;
-    int signal = take_recorded(me, set, found);
-    if (signal == 0) {
-      timespec left = timed ? deadline.left() : timespec{};
-      signal = in_long_region([&] { return real::sigtimedwait(set, &found, timed ? &left : timeout); });
-      if (signal < 0) return signal;
-      if (signals::is_nudge(&found)) continue;
-    }
-    if (info != nullptr) *info = found;
-    return signal;
-  }
-}
-
-}  // namespace
-
-// sigwait(3). The error number is the result; never EINTR.
-INTERPOSED int sigwait(const sigset_t* set, int* signal) {
-  if (!lifecycle::on_green()) return real::sigwait(set, signal);
-  int before = errno, found;
-  do found = wait_for_signal(set, nullptr, nullptr);
-  while (found < 0 && errno == EINTR);
-  if (found < 0) return errno;
-  errno = before;
-  *signal = found;
-  return 0;
-}
-
-// sigwaitinfo(2).
-INTERPOSED int sigwaitinfo(const sigset_t* set, siginfo_t* info) {
-  if (!lifecycle::on_green()) return real::sigwaitinfo(set, info);
-  return wait_for_signal(set, info, nullptr);
-}
-
-// sigtimedwait(2).
-INTERPOSED int sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* timeout) {
-  if (!lifecycle::on_green()) return real::sigtimedwait(set, info, timeout);
-  return wait_for_signal(set, info, timeout);
-}
-INTERPOSED int __sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* timeout) {
-  return sigtimedwait(set, info, timeout);
-}
-
-namespace {
-
-// Waits until more handlers have run than at the start. Those that run while the wait begins count too: none is missed
-// between the look and the wait.
-void wait_for_handler(uint32_t run_before) {
-  while (signals::handlers_run() == run_before) {
-    Wakeup wakeup = Wakeup::interrupted;
-    {
-      Waiter waiter(WaitKind::signal);
-      if (signals::handlers_run() == run_before) {
-        wakeup = waiter.wait();
-      } else {
-        waiter.cancel();
-      }
-    }
-    if (wakeup == Wakeup::cancelled) cancellation::test();
-    signals::deliver_pending();
-  }
-}
-
-// The same for a thread that cannot leave its OS thread. What its OS thread takes for another thread ends the kernel's
-// call too.
-template <class Wait>
-void wait_in_place_for_handler(uint32_t run_before, Wait wait) {
-  while (signals::handlers_run() == run_before) in_long_region(wait);
-}
-
-}  // namespace
-
-// sigsuspend(2). A handler that runs meanwhile ends it; one that the mask lets in at once is enough.
-INTERPOSED int sigsuspend(const sigset_t* mask) {
-  if (!lifecycle::on_green()) return real::sigsuspend(mask);
-  cancellation::test();
-  uint32_t before = signals::handlers_run();
-  if (!may_switch()) {
-    signals::TemporaryMask temporary(mask, signals::TemporaryMask::by_kernel);
-    wait_in_place_for_handler(before, [&] { return real::sigsuspend(mask); });
-    return (int)answer(-EINTR);
-  }
-  signals::TemporaryMask temporary(mask);
-  wait_for_handler(before);
-  return (int)answer(-EINTR);
-}
-INTERPOSED int __sigsuspend(const sigset_t* mask) { return sigsuspend(mask); }
-
-// pause(2).
-INTERPOSED int pause(void) {
-  if (!lifecycle::on_green()) return real::pause();
-  cancellation::test();
-  uint32_t before = signals::handlers_run();
-  if (may_switch()) {
-    wait_for_handler(before);
-  } else {
-    wait_in_place_for_handler(before, [] { return real::pause(); });
-  }
-  return (int)answer(-EINTR);
 }

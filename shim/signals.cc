@@ -12,19 +12,22 @@
 #include "shim/overflow.h"
 #include "shim/real.h"
 #include "shim/signal_actions.h"
+#include "shim/signal_wait.h"
 
 namespace unblock::signals {
 namespace {
 
-using Mask = unsigned long;
+using Mask = SignalMask;
 constexpr Mask libcs_own = Mask{1} << 31 | Mask{1} << 32;  // signals 32 and 33
+constexpr Mask all = ~libcs_own;
 
 // What our nudges carry, so that they are told from the program's own signals.
 const char nudge_mark = 0;
 
-Mask bit(int signal) { return Mask{1} << (signal - 1); }
+Mask bit(int signal) { return bit_of(signal); }
 
 Mask first_word(const sigset_t* set) { return *reinterpret_cast<const Mask*>(set); }
+Mask& first_word(sigset_t* set) { return *reinterpret_cast<Mask*>(set); }
 
 void set_kernel_mask(Carrier& carrier, Mask mask) {
   mask &= ~libcs_own;
@@ -33,19 +36,15 @@ void set_kernel_mask(Carrier& carrier, Mask mask) {
   carrier.kernel_mask_known = true;
 }
 
-// The siginfo of signals that were recorded; the last of each number counts.
-siginfo_t infos[65];
-
-void record(Thread& thread, int signal, const siginfo_t* info) {
-  if (info != nullptr) infos[signal] = *info;
-  thread.pending.fetch_or(bit(signal), std::memory_order_seq_cst);
-}
+// What the thread would take now: what it does not block, and what it is in sigwait for.
+Mask taken_by(const Thread& thread) { return ~thread.mask | thread.awaited.load(std::memory_order_seq_cst); }
 
 // See that a thread which has something recorded looks at it.
 void alert(Thread& thread, int signal) {
   Critical critical;
-  if (!(thread.mask & bit(signal))) wake_thread(thread.green, Wakeup::interrupted);
-  // One that blocks it may be in sigwait, so the nudge is sent all the same.
+  if (taken_by(thread) & bit(signal)) wake_thread(thread.green, Wakeup::interrupted);
+  bool blocked = (thread.mask & bit(signal)) != 0;
+  if (blocked && !thread.awaits_in_kernel.load(std::memory_order_seq_cst)) return;
   Carrier* carrier = thread.green.carrier.load(std::memory_order_seq_cst);
   if (carrier == nullptr) return;
   guard_defaults(bit(signal));  // the handler may be taken away before the nudge lands
@@ -85,9 +84,6 @@ void run_handler(int signal, siginfo_t* info, void* context) {
   errno = saved_errno;
 }
 
-// Signals that found a scheduler with a lock in its hand; they are routed when it has let go.
-std::atomic<Mask> unrouted;
-
 // What every thread blocks, for the mask under which a carrier waits. Kept without looking at all threads: a thread
 // that blocks less takes bits away at once; one that blocks more, or ends, may give bits back, and only then the
 // threads are looked through again.
@@ -121,68 +117,163 @@ void send_back(int signal, siginfo_t info) {
   if (kernel::invoke(SYS_rt_sigqueueinfo, self, signal, &info) != 0) kernel::invoke(SYS_kill, self, signal);
 }
 
-bool is_on_alternate_stack(const Thread& me) {
-  auto here_now = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
-  auto low = reinterpret_cast<uintptr_t>(me.alternate_stack.ss_sp);
-  return low != 0 && here_now >= low && here_now < low + me.alternate_stack.ss_size;
-}
-
-bool wants_alternate_stack(const Thread& me, int signal) {
-  return (action_flags(signal) & SA_ONSTACK) && me.alternate_stack.ss_sp != nullptr && !is_on_alternate_stack(me);
-}
-
-// Sends the calling thread a signal that it does not block, so that the kernel runs the handler where it wants to be:
-// false when the kernel has no room for it.
-bool deliver_by_kernel(Thread& me, int signal, siginfo_t& info) {
-  if (here.carrier->kernel_mask != me.mask) set_kernel_mask(*here.carrier, me.mask);
-  return kernel::invoke(SYS_rt_tgsigqueueinfo, kernel::invoke(SYS_getpid), kernel::invoke(SYS_gettid), signal, &info) ==
-         0;
-}
-
-// A signal that found a scheduler: for main if it does not block it, otherwise for anyone who does not.
-void route(int signal, const siginfo_t* info) {
-  Thread* chosen = nullptr;
+// Who takes a signal of the process: main if it would, otherwise anyone who does; one that is in sigwait for it before
+// one that would die of it. Null: nobody.
+Thread* taker_of(int signal) {
   Thread* main = first_thread();
-  if (main != nullptr && !(main->mask & bit(signal))) chosen = main;
-  if (chosen == nullptr) {
-    threads.for_each([&](Thread& each) {
-      if (chosen == nullptr && !(each.mask & bit(signal)) && is_alive(each)) chosen = &each;
-    });
-  }
-  if (chosen == nullptr) return send_back(signal, *info);
-  if (has_default_action(signal)) return take_default_action(signal);
-  record(*chosen, signal, info);
-  alert(*chosen, signal);
+  if (main != nullptr && is_alive(*main) && !main->is_ending && (taken_by(*main) & bit(signal))) return main;
+  Thread *waiting = nullptr, *other = nullptr;
+  threads.for_each([&](Thread& each) {
+    if (!is_alive(each) || each.is_ending) return;
+    if (each.awaited.load(std::memory_order_relaxed) & bit(signal)) waiting = &each;
+    if (other == nullptr && !(each.mask & bit(signal))) other = &each;
+  });
+  return waiting != nullptr && (other == nullptr || has_default_action(signal)) ? waiting : other;
+}
+
+// A signal of the process that has found a thread which is not to have it, or a scheduler.
+void route(const siginfo_t& info) {
+  int signal = info.si_signo;
+  Thread* taker = taker_of(signal);
+  if (taker == nullptr) return send_back(signal, info);
+  bool is_awaited = (taker->awaited.load(std::memory_order_relaxed) & bit(signal)) != 0;
+  if (!is_awaited && has_default_action(signal)) return take_default_action(signal);
+  taker->pending.add(info, true);
+  alert(*taker, signal);
   scheduler::renew_wait();  // this carrier may be just about to wait for events
+}
+
+// What a thread brings upon itself, and what the kernel sends to whoever runs, stays there.
+bool is_of_the_thread(int signal, const siginfo_t* info) {
+  constexpr Mask of_the_thread = Mask{1} << (SIGSEGV - 1) | Mask{1} << (SIGBUS - 1) | Mask{1} << (SIGILL - 1) |
+                                 Mask{1} << (SIGFPE - 1) | Mask{1} << (SIGTRAP - 1) | Mask{1} << (SIGSYS - 1) |
+                                 Mask{1} << (SIGPIPE - 1) | Mask{1} << (SIGXFSZ - 1) | Mask{1} << (SIGXCPU - 1) |
+                                 Mask{1} << (SIGPROF - 1) | Mask{1} << (SIGVTALRM - 1) | Mask{1} << (SIGCHLD - 1);
+  return (of_the_thread & bit(signal)) || info->si_code == SI_TKILL || info->si_code == SI_TIMER;
+}
+
+// The instruction that was interrupted runs again when the handler returns: it cannot be put off.
+bool is_fault(int signal, const siginfo_t* info) {
+  constexpr Mask faults = Mask{1} << (SIGSEGV - 1) | Mask{1} << (SIGBUS - 1) | Mask{1} << (SIGILL - 1) |
+                          Mask{1} << (SIGFPE - 1) | Mask{1} << (SIGTRAP - 1) | Mask{1} << (SIGSYS - 1);
+  return (faults & bit(signal)) && info->si_code > 0;
+}
+
+// The kernel offers a signal of the process to its first thread first, and so do we: alarm(2) ends a read of main's
+// whoever else is running.
+bool is_for_another(const Thread& me, int signal, const siginfo_t* info) {
+  if (me.is_ending) return true;
+  if (is_of_the_thread(signal, info)) return false;
+  if (has_default_action(signal)) {
+    Thread* taker = taker_of(signal);
+    return taker != nullptr && taker != &me && (taker->awaited.load(std::memory_order_relaxed) & bit(signal));
+  }
+  Thread* main = first_thread();
+  return main != nullptr && main != &me && is_alive(*main) && (taken_by(*main) & bit(signal));
+}
+
+// Nothing may be recorded now: whoever is interrupted may hold the lock for it. The signal waits in the carrier until
+// the critical section ends, and the kernel keeps the next one until then.
+void defer(Carrier& carrier, int signal, const siginfo_t* info, void* context) {
+  carrier.deferred_signal = signal;
+  carrier.deferred_info = *info;
+  carrier.deferred_of = here.green;
+  carrier.deferred_in = (int)kernel::invoke(SYS_getpid);
+  first_word(&static_cast<ucontext_t*>(context)->uc_sigmask) = all;
+  carrier.kernel_mask = all;
+  carrier.kernel_mask_known = true;
+  here.signals_recorded = true;
+  if (here.green != nullptr) wake_thread(*here.green, Wakeup::interrupted);  // it may be about to leave its stack
+}
+
+// Records what was deferred, for the thread on whose stack it came or for whoever is to have it.
+void settle_deferred(Carrier& carrier) {
+  if (carrier.deferred_signal == 0) return;
+  siginfo_t info = carrier.deferred_info;
+  GreenThread* green = carrier.deferred_of;
+  int signal = carrier.deferred_signal;
+  carrier.deferred_signal = 0;
+  info.si_signo = signal;
+  if (green == nullptr || is_for_another(thread_of(*green), signal, &info)) return route(info);
+  Thread& thread = thread_of(*green);
+  thread.pending.add(info, !is_of_the_thread(signal, &info));
+  if (green != here.green) alert(thread, signal);
+}
+
+// What the thread has blocked meanwhile of the process's signals goes to somebody else, or back.
+void pass_on_blocked(Thread& me) {
+  while (QueuedSignal* each = me.pending.take_of_process(~taken_by(me))) {
+    siginfo_t info = each->info;
+    SignalQueue::forget(each);
+    route(info);
+  }
+}
+
+QueuedSignal* take_handed_over(Thread& me, int signal) {
+  for (QueuedSignal** link = &me.handed_over; *link != nullptr; link = &(*link)->next) {
+    if ((*link)->info.si_signo != signal) continue;
+    QueuedSignal* found = *link;
+    *link = found->next;
+    return found;
+  }
+  return nullptr;
+}
+
+void forget_handed_over(Thread& me) {
+  while (QueuedSignal* each = me.handed_over) {
+    me.handed_over = each->next;
+    SignalQueue::forget(each);
+  }
+}
+
+// A handler that the kernel has called for the thread that runs.
+void handle(Thread& me, int signal, siginfo_t* info, void* context) {
+  Mask before = me.mask, interrupted = first_word(&static_cast<ucontext_t*>(context)->uc_sigmask);
+  ask_kernel_for_mask(me);  // the frames of several handlers may lie on top of each other
+  run_handler(signal, info, context);
+  Mask after = first_word(&static_cast<ucontext_t*>(context)->uc_sigmask);
+  kernel_has_mask(me, after == interrupted ? before : after);  // the handler may have changed what it returns to
+}
+
+// On a carrier, in a green thread or in its scheduler.
+void arrive_at_carrier(Carrier& carrier, int signal, siginfo_t* info, void* context) {
+  Thread* me = this_thread();
+  QueuedSignal* handed_over = me != nullptr ? take_handed_over(*me, signal) : nullptr;
+  if (handed_over != nullptr) {
+    // One that is on its way for a nudge to be told by has been dropped by the kernel as a second of its number.
+    siginfo_t own = handed_over->info;
+    SignalQueue::forget(handed_over);
+    return handle(*me, signal, is_nudge(info) ? &own : info, context);
+  }
+  if (me != nullptr && is_fault(signal, info)) return handle(*me, signal, info, context);
+  if (is_nudge(info)) {
+    if (me == nullptr) return;  // its thread has left this carrier and looks when it resumes
+    if (here.critical == 0 && here.waits == 0) {
+      deliver_pending();
+    } else {
+      here.signals_recorded = true;
+      wake_thread(me->green, Wakeup::interrupted);
+    }
+    return;
+  }
+  if (here.critical != 0) return defer(carrier, signal, info, context);
+  if (me == nullptr || is_for_another(*me, signal, info)) return route(*info);
+  if (has_default_action(signal)) return take_default_action(signal);
+  if (here.waits == 0) return handle(*me, signal, info, context);
+  me->pending.add(*info, !is_of_the_thread(signal, info));
+  here.signals_recorded = true;
+  wake_thread(me->green, Wakeup::interrupted);
 }
 
 }  // namespace
 
 bool is_nudge(const siginfo_t* info) { return info->si_code == SI_QUEUE && info->si_value.sival_ptr == &nudge_mark; }
 
-siginfo_t recorded_info(int signal) { return infos[signal]; }
-
-// For the end of the critical section, or for the scheduler when the thread leaves its stack in one.
-void leave_unrouted(int signal, const siginfo_t* info) {
-  infos[signal] = *info;
-  unrouted.fetch_or(bit(signal), std::memory_order_seq_cst);
-  here.signals_recorded = true;
-}
-
-void route_recorded() {
-  unsigned long due = unrouted.exchange(0, std::memory_order_seq_cst);
-  for (; due != 0; due &= due - 1) {
-    int signal = __builtin_ctzl(due) + 1;
-    siginfo_t info = infos[signal];
-    route(signal, &info);
-  }
-}
-
 int direct_at(Thread& thread, int signal, const siginfo_t* given) {
   if (signal < 0 || signal > 64 || signal == 32 || signal == 33) return EINVAL;
   if (signal == 0 || !is_alive(thread)) return 0;
-  bool blocked = (thread.mask & bit(signal)) != 0;
-  if (!blocked && !has_handler(signal)) {
+  bool is_held = (thread.mask & bit(signal)) || (thread.awaited.load(std::memory_order_seq_cst) & bit(signal));
+  if (!is_held && !has_handler(signal)) {
     // The default action is the process's, whoever gets the signal; ignored ones vanish.
     if (has_default_action(signal)) take_default_action(signal);
     return 0;
@@ -192,82 +283,76 @@ int direct_at(Thread& thread, int signal, const siginfo_t* given) {
   if (given == nullptr) info.si_code = SI_TKILL;
   info.si_pid = (pid_t)kernel::invoke(SYS_getpid);
   info.si_uid = (uid_t)kernel::invoke(SYS_getuid);
-  record(thread, signal, &info);
-  if (&thread == this_thread()) {
-    if (here.critical == 0) deliver_pending();
-    else here.signals_recorded = true;
-  } else {
+  if (int error = thread.pending.add(info, false); error != 0) return error;
+  if (&thread != this_thread()) {
     alert(thread, signal);
+  } else if (here.critical == 0 && here.waits == 0) {
+    deliver_pending();
+  } else {
+    here.signals_recorded = true;
   }
   return 0;
 }
 
-// The kernel offers a signal of the process to its first thread first, and so do we: alarm(2) ends a read of main's
-// whoever else is running. What a thread brings upon itself, and what the kernel sends to whoever runs, stays there.
-bool is_for_main(int signal, const siginfo_t* info) {
-  constexpr Mask of_the_thread = Mask{1} << (SIGSEGV - 1) | Mask{1} << (SIGBUS - 1) | Mask{1} << (SIGILL - 1) |
-                                 Mask{1} << (SIGFPE - 1) | Mask{1} << (SIGTRAP - 1) | Mask{1} << (SIGSYS - 1) |
-                                 Mask{1} << (SIGPIPE - 1) | Mask{1} << (SIGXFSZ - 1) | Mask{1} << (SIGXCPU - 1) |
-                                 Mask{1} << (SIGPROF - 1) | Mask{1} << (SIGVTALRM - 1) | Mask{1} << (SIGCHLD - 1);
-  if ((of_the_thread & bit(signal)) || info->si_code == SI_TKILL || info->si_code == SI_TIMER) return false;
-  Thread* main = first_thread();
-  return main != nullptr && main != this_thread() && !(main->mask & bit(signal)) && is_alive(*main);
+bool is_ours(pid_t tid) { return thread_of_tid(tid) != nullptr; }
+
+long queue_at(pid_t tid, int signal, const siginfo_t* info) {
+  Thread* thread = thread_of_tid(tid);
+  if (thread == nullptr) return -ESRCH;
+  // Nobody but the thread itself may say that it was the kernel.
+  if ((info->si_code >= 0 || info->si_code == SI_TKILL) && thread != this_thread()) return -EPERM;
+  return -direct_at(*thread, signal, info);
 }
 
 // In front of every handler of the program. May run at any instruction of any OS thread.
 void arrive(int signal, siginfo_t* info, void* context) {
   int saved_errno = errno;
-  bool on_scheduler = here.green == nullptr && here.carrier != nullptr;
-  if (on_scheduler) {
-    if (is_nudge(info)) {
-      // Its thread has left this carrier and looks when it resumes.
-    } else if (here.critical != 0) {
-      leave_unrouted(signal, info);
-    } else {
-      route(signal, info);
-      // What the kernel puts back at the end of this handler is what the carrier has by now.
-      if (here.carrier->kernel_mask & bit(signal)) sigaddset(&static_cast<ucontext_t*>(context)->uc_sigmask, signal);
-    }
-  } else if (has_default_action(signal) && !is_nudge(info)) {
-    take_default_action(signal);
-  } else if (here.green == nullptr) {
-    call_action(signal, info, context);
-  } else if (here.critical != 0 && !is_nudge(info) && (this_thread()->is_ending || is_for_main(signal, info))) {
-    leave_unrouted(signal, info);
-  } else if (here.critical != 0 || here.waits != 0) {
-    Thread& me = *this_thread();
-    if (!is_nudge(info)) record(me, signal, info);
-    here.signals_recorded = true;
-    wake_thread(me.green, Wakeup::interrupted);
-  } else if (is_nudge(info)) {
-    deliver_pending();
-  } else if (this_thread()->is_ending || is_for_main(signal, info)) {
-    route(signal, info);
+  Carrier* carrier = here.carrier;
+  if (carrier == nullptr) {
+    if (has_default_action(signal)) take_default_action(signal);
+    else call_action(signal, info, context);
   } else {
-    Thread& me = *this_thread();
-    Mask before = me.mask;
-    kernel_has_mask(me, before | action_mask(signal));
-    run_handler(signal, info, context);
-    kernel_has_mask(me, before);
+    arrive_at_carrier(*carrier, signal, info, context);
+    // What the kernel puts back at the end of this handler is what the carrier has by now.
+    if (here.carrier->kernel_mask & bit(signal)) sigaddset(&static_cast<ucontext_t*>(context)->uc_sigmask, signal);
   }
   errno = saved_errno;
 }
 
+// Hands what is recorded and not blocked to the kernel, which calls the handlers as it calls all others: with a real
+// context, on the stack that each has asked for, and in the kernel's order. What it has no room for is called by hand.
+void deliver(Thread& me) {
+  forget_handed_over(me);  // left behind by a handler that never returned
+  set_kernel_mask(*here.carrier, all);
+  QueuedSignal** last = &me.handed_over;
+  QueuedSignal* refused = nullptr;
+  long process = kernel::invoke(SYS_getpid), os_thread = kernel::invoke(SYS_gettid);
+  while (QueuedSignal* each = me.pending.take(~(me.mask | me.awaited.load(std::memory_order_relaxed)))) {
+    int signal = each->info.si_signo;
+    if (kernel::invoke(SYS_rt_tgsigqueueinfo, process, os_thread, signal, &each->info) != 0) {
+      refused = each;
+      break;
+    }
+    each->next = nullptr;
+    *last = each;
+    last = &each->next;
+  }
+  set_kernel_mask(*here.carrier, me.mask);  // the handlers run here
+  forget_handed_over(me);
+  if (refused == nullptr) return;
+  siginfo_t info = refused->info;
+  SignalQueue::forget(refused);
+  Mask before = me.mask;
+  set_thread_mask(me, before | action_mask(info.si_signo));
+  ucontext_t context = {};
+  run_handler(info.si_signo, &info, &context);
+  set_thread_mask(me, before);
+}
+
 bool deliver_pending() {
   Thread& me = *this_thread();
-  for (;;) {
-    Mask due = me.pending.load(std::memory_order_seq_cst) & ~me.mask;
-    if (due == 0) return !me.must_not_restart;
-    int signal = __builtin_ctzl(due) + 1;
-    me.pending.fetch_and(~bit(signal), std::memory_order_seq_cst);
-    siginfo_t info = infos[signal];
-    if (wants_alternate_stack(me, signal) && deliver_by_kernel(me, signal, info)) continue;
-    Mask before = me.mask;
-    set_thread_mask(me, before | action_mask(signal));
-    ucontext_t context = {};
-    run_handler(signal, &info, &context);
-    set_thread_mask(me, before);
-  }
+  while (me.pending.pending() & ~(me.mask | me.awaited.load(std::memory_order_relaxed))) deliver(me);
+  return !me.must_not_restart;
 }
 
 uint32_t handlers_run() { return this_thread()->handlers_run.load(std::memory_order_relaxed); }
@@ -276,7 +361,13 @@ void kernel_has_mask(Thread& me, Mask mask) {
   me.mask = mask & ~libcs_own;
   note_mask(me.mask);
   here.carrier->kernel_mask = me.mask;
-  if (me.pending.load(std::memory_order_seq_cst) & ~me.mask) here.signals_recorded = true;
+  if (me.pending.pending() & ~me.mask) here.signals_recorded = true;
+}
+
+void ask_kernel_for_mask(Thread& me) {
+  Mask now = me.mask;
+  kernel::invoke(SYS_rt_sigprocmask, SIG_SETMASK, nullptr, &now, sizeof now);
+  kernel_has_mask(me, now);
 }
 
 void set_thread_mask(Thread& me, Mask mask) {
@@ -286,8 +377,11 @@ void set_thread_mask(Thread& me, Mask mask) {
   me.mask = mask;
   note_mask(mask);  // after the mask itself: who looks through all masks meanwhile must find it
   if (blocks_more) look_through_masks();
-  Critical critical;
-  set_kernel_mask(*here.carrier, mask);
+  {
+    Critical critical;
+    set_kernel_mask(*here.carrier, mask);
+  }
+  if (me.pending.pending() & mask) pass_on_blocked(me);
 }
 
 void apply_alternate_stack(Carrier& carrier, const Thread& thread) {
@@ -337,6 +431,10 @@ void thread_ends(Thread& thread, bool unwound) {
   if (unwound) here.carrier->kernel_mask_known = false;  // out of a handler, perhaps, whose signal is still blocked
   thread.is_ending = true;
   thread.mask = ~Mask{0};
+  thread.awaited.store(0, std::memory_order_seq_cst);
+  pass_on_blocked(thread);
+  thread.pending.clear();
+  forget_handed_over(thread);
 }
 
 void interrupt_region(Thread& thread) {
@@ -347,10 +445,12 @@ void interrupt_region(Thread& thread) {
 }
 
 void after_fork_in_child(Thread& survivor) {
-  survivor.pending.store(0, std::memory_order_relaxed);
-  unrouted.store(0, std::memory_order_relaxed);
+  survivor.pending.forget_in_child();
+  survivor.handed_over = nullptr;
+  forget_watch_in_child();
+  if (here.carrier->deferred_in != survivor.tid) here.carrier->deferred_signal = 0;  // it was for the parent
   blocked_by_all.store(survivor.mask, std::memory_order_relaxed);
-  here.signals_recorded = false;
+  here.signals_recorded = true;  // perhaps one of its own came early, or one of the parent's closed the mask
 }
 
 TemporaryMask::TemporaryMask(const sigset_t* mask, Set set)
@@ -382,7 +482,7 @@ void before_resume(Carrier& carrier, GreenThread& green) {
   Thread& thread = thread_of(green);
   if (!carrier.kernel_mask_known || carrier.kernel_mask != thread.mask) signals::set_kernel_mask(carrier, thread.mask);
   signals::apply_alternate_stack(carrier, thread);
-  if (thread.pending.load(std::memory_order_seq_cst) & ~thread.mask) green.local->signals_recorded = true;
+  if (thread.pending.pending() & ~thread.mask) green.local->signals_recorded = true;
 }
 
 // Before a carrier waits for events it lets through every signal that some thread does not block: the handler finds
@@ -406,7 +506,7 @@ void before_sleep(Carrier& carrier) {
 bool reason_not_to_park(GreenThread& green, Wakeup& reason) {
   Thread& thread = thread_of(green);
   thread.must_not_restart = false;
-  if (thread.pending.load(std::memory_order_relaxed) & ~thread.mask) {
+  if (thread.pending.pending() & signals::taken_by(thread)) {
     reason = Wakeup::interrupted;
     return true;
   }
@@ -430,13 +530,16 @@ bool is_inside_handler(void* handler_frame) {
 
 void deliver_recorded_signals() {
   here.signals_recorded = false;
-  signals::route_recorded();
+  if (here.carrier == nullptr) return;
+  signals::settle_deferred(*here.carrier);
   if (here.green == nullptr) return;
-  if (here.waits == 0) {
-    signals::deliver_pending();
-  } else {
+  Thread& me = *this_thread();
+  if (here.waits != 0) {
     here.signals_recorded = true;  // for the end of the wait
+    return;
   }
+  signals::deliver_pending();
+  if (here.carrier->kernel_mask != me.mask) signals::set_kernel_mask(*here.carrier, me.mask);  // lets in the next one
 }
 
 }  // namespace unblock::host

@@ -49,19 +49,22 @@ void set_thread_mask(Thread& me, unsigned long mask);
 // The kernel is about to set, or has set, this mask for the calling thread by itself.
 void kernel_has_mask(Thread& me, unsigned long mask);
 
+// The kernel has set some mask for the calling thread behind our back: takes it over.
+void ask_kernel_for_mask(Thread& me);
+
 // Tells the kernel the alternate stack of the thread that the carrier runs.
 void apply_alternate_stack(Carrier& carrier, const Thread& thread);
 
-// Gives the signals that a scheduler has recorded to threads.
-void route_recorded();
-
 // Is this our own note to a thread that something is recorded for it?
 bool is_nudge(const siginfo_t* info);
-// What came with the last recorded signal of that number.
-siginfo_t recorded_info(int signal);
 
 // Directs a signal at a green thread: 0 or an error number. Without an info it is as pthread_kill(3) sends it.
 int direct_at(Thread& thread, int signal, const siginfo_t* info = nullptr);
+
+// Is this the number of a green thread?
+bool is_ours(pid_t tid);
+// Directs a signal at a green thread as rt_tgsigqueueinfo(2) does: 0 or -errno.
+long queue_at(pid_t tid, int signal, const siginfo_t* info);
 
 // Ends a blocking system call that the thread may be in, so that it looks at its cancellation: libc's own signal for
 // that, with a handler of ours, which does nothing when the thread that it finds is not asked to end.

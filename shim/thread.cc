@@ -92,7 +92,10 @@ void thread_main() {
 void reset(Thread& thread) {
   uint64_t word = thread.green.wait_word.load(std::memory_order_relaxed);  // epochs never repeat
   char* bytes = reinterpret_cast<char*>(&thread);
-  memset(bytes, 0, sizeof thread);
+  size_t queue = offsetof(Thread, pending), after_queue = queue + sizeof thread.pending;
+  memset(bytes, 0, queue);
+  thread.pending.clear();  // by its own means: a late sender may be at it
+  memset(bytes + after_queue, 0, sizeof thread - after_queue);
   thread.green.wait_word.store(word, std::memory_order_relaxed);
   thread.result = PTHREAD_CANCELED;
 }

@@ -7,6 +7,7 @@
 
 #include "scheduler/green_thread.h"
 #include "scheduler/pool.h"
+#include "shim/signal_queue.h"
 
 namespace unblock {
 
@@ -36,8 +37,11 @@ struct Thread {
   size_t guard_size;
 
   // Signals; see signals.h. Bit n-1 stands for signal n.
-  unsigned long mask;                  // owner: what the program has blocked
-  std::atomic<unsigned long> pending;  // directed at this thread, not yet delivered
+  SignalMask mask;                     // owner: what the program has blocked
+  SignalQueue pending;                 // recorded for this thread, not yet delivered
+  std::atomic<SignalMask> awaited;     // owner: what it is in sigwait for
+  std::atomic<bool> awaits_in_kernel;  // owner: and its OS thread with it
+  QueuedSignal* handed_over;           // owner: on their way through the kernel to their handlers
   bool is_ending;                      // owner: its destructors have run; nothing is delivered to it
   bool must_not_restart;               // owner: a handler without SA_RESTART has run since it last began to wait
   std::atomic<uint32_t> handlers_run;  // owner
