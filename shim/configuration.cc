@@ -42,6 +42,11 @@ void read_statistics(const char* name, const char* value) {
   configuration.statistics = statistics_path;
 }
 
+void read_creation_stacks(const char* name, const char* value) {
+  configuration.creation_stacks = is(value, "1");
+  if (!configuration.creation_stacks && !is(value, "0")) refuse(name, value, "0 or 1");
+}
+
 struct Variable {
   const char* name;
   void (*read)(const char* name, const char* value);
@@ -52,6 +57,7 @@ constexpr Variable variables[] = {
     {"UNBLOCK_STACK", read_stack},
     {"UNBLOCK_MONITOR", read_monitor},
     {"UNBLOCK_STATS", read_statistics},
+    {"UNBLOCK_CREATION_STACKS", read_creation_stacks},
 };
 
 // The value of the first entry of that name, as getenv finds it; null when there is none.

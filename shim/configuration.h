@@ -11,6 +11,7 @@ struct Configuration {
   size_t stack_size_bytes = 0;       // UNBLOCK_STACK; 0: what the program or libc chooses
   bool monitor = true;               // UNBLOCK_MONITOR: 0 or 1
   const char* statistics = nullptr;  // UNBLOCK_STATS: null (0 or unset), "1", or an absolute path
+  bool creation_stacks = false;      // UNBLOCK_CREATION_STACKS: 0 or 1
 };
 
 // Reads the configuration from `environment`, an array of NAME=VALUE that ends with null. An empty value is as good as

@@ -9,6 +9,7 @@
 
 #include "scheduler/scheduler.h"
 #include "scheduler/thread_pointer.h"
+#include "shim/call_chain.h"
 #include "shim/configuration.h"
 #include "shim/fork.h"
 #include "shim/glibc/carrier_block.h"
@@ -71,6 +72,9 @@ const char* begin() {
   glibc::on_block(carrier->thread_pointer, [] { glibc::register_carrier_block(); });
   if (const char* why = glibc::wrap_credentials_signal(carrier_block_of_this_thread)) {
     kernel::say_line("setuid and its kin may hang: ", why);
+  }
+  if (wanted.creation_stacks && !call_chain::prime()) {
+    kernel::say_line("no stacks can be recorded: this process has no libgcc_s.so.1");
   }
   signals::begin(*main);
   phase = Phase::active;

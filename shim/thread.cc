@@ -17,6 +17,7 @@
 #include "shim/blocking_call.h"
 #include "shim/cancellation.h"
 #include "shim/configuration.h"
+#include "shim/creation_stack.h"
 #include "shim/deadline.h"
 #include "shim/glibc/carrier_block.h"
 #include "shim/glibc/exit_of_main.h"
@@ -74,6 +75,7 @@ void sample_memory(Thread& thread) {
 
 void release(Thread& thread) {
   if (thread.is_main) return;  // its stack and block are the process's
+  creation_stack::release(thread);
   glibc::destroy_block(thread.green.thread_pointer);
   give_back_stack(thread.green.stack);
   threads.give_back(&thread);
@@ -153,6 +155,7 @@ int create(pthread_t* handle, const pthread_attr_t* attributes, const Wish& wish
     threads.give_back(thread);
     return EAGAIN;
   }
+  creation_stack::record(*thread);
   Thread* creator = this_thread();
   thread->creator = creator != nullptr ? creator->id : 0;
   inherit_name(*thread, creator);

@@ -12,6 +12,7 @@ struct CommandLine {
   std::string stack;       // empty: not given
   std::string statistics;  // "1": a report on standard error; a path: lines in that file; empty: not given
   bool monitor = true;
+  bool creation_stacks = false;
   std::vector<std::string> words;  // the program and its arguments
 };
 

@@ -20,6 +20,7 @@ Options (each has a twin in the environment, which children of PROGRAM inherit):
   --stats=FILE     append it to FILE instead, as lines of a name and a value        UNBLOCK_STATS=/absolute/path
   --no-monitor     do not watch for threads that keep their processor too long      UNBLOCK_MONITOR=0
                    (for tests: one endless loop then stops the other threads)
+  --creation-stacks  remember of each thread who created it, for 'unblock stack'    UNBLOCK_CREATION_STACKS=1
   -h, --help       print this text and exit
   -V, --version    print the version and exit
 

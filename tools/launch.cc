@@ -38,6 +38,7 @@ void set_twins(const CommandLine& line) {
   set("UNBLOCK_STATS",
       line.statistics == "1" || line.statistics.empty() ? line.statistics : statistics_path(line.statistics));
   set("UNBLOCK_MONITOR", line.monitor ? "" : "0");
+  set("UNBLOCK_CREATION_STACKS", line.creation_stacks ? "1" : "");
 }
 
 void set_preload(const Program& program, const Library& library) {

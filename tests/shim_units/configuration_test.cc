@@ -69,6 +69,15 @@ TEST_F(ConfigurationTest, SwitchesStatisticsAndMonitor) {
   EXPECT_EQ(said_, "");
 }
 
+TEST_F(ConfigurationTest, RecordsCreationStacksOnlyWhenAsked) {
+  EXPECT_FALSE(read_from({}).creation_stacks);
+  EXPECT_TRUE(read_from({"UNBLOCK_CREATION_STACKS=1"}).creation_stacks);
+  EXPECT_FALSE(read_from({"UNBLOCK_CREATION_STACKS=0"}).creation_stacks);
+  EXPECT_EQ(said_, "");
+  EXPECT_FALSE(read_from({"UNBLOCK_CREATION_STACKS=yes"}).creation_stacks);
+  expect_one_line({"UNBLOCK_CREATION_STACKS", "'yes'", "0 or 1"});
+}
+
 // The program may overwrite its environment, as setproctitle does.
 TEST_F(ConfigurationTest, KeepsThePathItself) {
   char entry[] = "UNBLOCK_STATS=/tmp/statistics";

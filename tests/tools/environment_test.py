@@ -9,7 +9,8 @@ from fixture import COMMAND, CommandTest, compile_c
 class Twins(CommandTest):
     def twins(self, *options, **changes):
         output = self.unblock(*options, "env", environment=self.environment(**changes)).stdout
-        names = ("UNBLOCK_PROCESSORS", "UNBLOCK_STACK", "UNBLOCK_STATS", "UNBLOCK_MONITOR")
+        names = ("UNBLOCK_PROCESSORS", "UNBLOCK_STACK", "UNBLOCK_STATS", "UNBLOCK_MONITOR",
+                 "UNBLOCK_CREATION_STACKS")
         lines = (line.partition("=") for line in output.splitlines())
         return {name: value for name, _, value in lines if name in names}
 
@@ -17,9 +18,10 @@ class Twins(CommandTest):
         self.assertEqual(self.twins(), {})
 
     def test_each_option_sets_its_twin(self):
-        self.assertEqual(self.twins("--processors", "3", "--stack=64M", "--stats", "--no-monitor"),
+        self.assertEqual(self.twins("--processors", "3", "--stack=64M", "--stats", "--no-monitor",
+                                   "--creation-stacks"),
                          {"UNBLOCK_PROCESSORS": "3", "UNBLOCK_STACK": "64M", "UNBLOCK_STATS": "1",
-                          "UNBLOCK_MONITOR": "0"})
+                          "UNBLOCK_MONITOR": "0", "UNBLOCK_CREATION_STACKS": "1"})
 
     def test_an_option_wins_over_the_environment(self):
         self.assertEqual(self.twins("--processors", "3", UNBLOCK_PROCESSORS=1, UNBLOCK_STACK="1M"),
