@@ -119,13 +119,18 @@ Parking parking_of(Wakeup wakeup) {
   }
 }
 
+// Ends the wait and unlinks it. False: it had ended already, and unlinks itself.
+bool wake_one(Bucket& bucket, Parked& parked) {
+  if (!parked.waiter->wake(Wakeup::ready)) return false;
+  unlink(bucket, parked);
+  return true;
+}
+
 int wake_all_but(Bucket& bucket, const void* address, Parked* me) {
   int woken = 0;
   for (Parked *each = bucket.first, *next; each != nullptr; each = next) {
     next = each->next;
-    if (each == me || each->address != address || !each->waiter->wake(Wakeup::ready)) continue;
-    unlink(bucket, *each);
-    ++woken;
+    if (each != me && each->address == address) woken += wake_one(bucket, *each);
   }
   return woken;
 }
@@ -156,12 +161,69 @@ bool enter(Parked& parked, Recheck (*recheck)(void*), void* argument) {
   }
 }
 
+// The buckets of two addresses, which may be one and the same, locked in the order of their places.
+struct TwoBuckets {
+  TwoBuckets(const void* first_address, const void* second_address) : address(first_address) {
+    for (;;) {
+      Table* table = current.load(std::memory_order_seq_cst);
+      first = &table->bucket_of(first_address);
+      second = &table->bucket_of(second_address);
+      (first < second ? first : second)->lock.lock();
+      if (first != second) (first < second ? second : first)->lock.lock();
+      if (table == current.load(std::memory_order_seq_cst)) return;
+      unlock();
+    }
+  }
+  ~TwoBuckets() { unlock(); }
+
+  // visit(parked) may unlink or move it; false ends the visits. Who is moved within one bucket is not visited again.
+  template <class Visit>
+  void for_each_at_first(Visit visit) {
+    Parked* last = first->last;
+    for (Parked *each = first->first, *next; each != nullptr; each = next) {
+      next = each == last ? nullptr : each->next;
+      if (each->address == address && !visit(*each)) return;
+    }
+  }
+
+  Bucket *first, *second;
+
+ private:
+  void unlock() {
+    if (first != second) (first < second ? second : first)->lock.unlock();
+    (first < second ? first : second)->lock.unlock();
+  }
+
+  const void* address;
+};
+
+// Not through a state in which the waiter believes itself unlinked: it takes the lock of whatever it reads.
+void move(TwoBuckets& buckets, Parked& parked, const void* to) {
+  Bucket& source = *buckets.first;
+  buckets.second->count.fetch_add(1, std::memory_order_seq_cst);
+  (parked.previous == nullptr ? source.first : parked.previous->next) = parked.next;
+  (parked.next == nullptr ? source.last : parked.next->previous) = parked.previous;
+  source.count.fetch_sub(1, std::memory_order_seq_cst);
+  parked.address = to;
+  link(*buckets.second, parked);
+}
+
+const void* first_destination(const void* from) {
+  if (!anyone_at(from)) return nullptr;
+  Bucket& bucket = lock_bucket(from);
+  Parked* each = bucket.first;
+  while (each != nullptr && each->address != from) each = each->next;
+  const void* destination = each != nullptr ? each->moves_to : nullptr;
+  bucket.lock.unlock();
+  return destination;
+}
+
 }  // namespace
 
 Parking park_erased(const void* address, WaitKind kind, Deadline deadline, uint32_t tag, Recheck (*recheck)(void*),
-                    void* recheck_argument, bool (*before_wait)(void*), void* before_argument) {
+                    void* recheck_argument, bool (*before_wait)(void*), void* before_argument, const void* moves_to) {
   Waiter waiter(kind, address);
-  Parked parked = {&waiter, address, tag, nullptr, nullptr, nullptr};
+  Parked parked = {&waiter, address, tag, moves_to, nullptr, nullptr, nullptr};
   if (!enter(parked, recheck, recheck_argument)) {
     waiter.cancel();
     return Parking::not_needed;
@@ -194,9 +256,7 @@ int unpark_erased(const void* address, int most, Choice (*choose)(uint32_t, int,
     if (each->address != address) continue;
     Choice choice = choose(each->tag, woken, argument);
     if (choice == Choice::stop) break;
-    if (choice == Choice::skip || !each->waiter->wake(Wakeup::ready)) continue;
-    unlink(bucket, *each);
-    ++woken;
+    if (choice == Choice::wake) woken += wake_one(bucket, *each);
   }
   bucket.lock.unlock();
   return woken;
@@ -210,50 +270,46 @@ int requeue_erased(const void* from, const void* to, int most, int most_moved, b
                    int* moved) {
   *moved = 0;
   Critical critical;
-  for (;;) {
-    Table* table = current.load(std::memory_order_seq_cst);
-    Bucket& source = table->bucket_of(from);
-    Bucket& target = table->bucket_of(to);
-    Bucket& first = &source < &target ? source : target;
-    Bucket& second = &source < &target ? target : source;
-    first.lock.lock();
-    if (&first != &second) second.lock.lock();
-    auto unlock = [&] {
-      if (&first != &second) second.lock.unlock();
-      first.lock.unlock();
-    };
-    if (table != current.load(std::memory_order_seq_cst)) {
-      unlock();
-      continue;
+  TwoBuckets buckets(from, to);
+  if (!still(argument)) return -1;
+  int woken = 0;
+  buckets.for_each_at_first([&](Parked& parked) {
+    if (woken < most) {
+      woken += wake_one(*buckets.first, parked);
+    } else if (*moved < most_moved) {
+      move(buckets, parked, to);
+      ++*moved;
+    } else {
+      return false;
     }
-    if (!still(argument)) {
-      unlock();
-      return -1;
+    return true;
+  });
+  return woken;
+}
+
+void move_all(const void* from, bool (*held)(const void*)) {
+  Critical critical;
+  const void* to = first_destination(from);
+  if (to == nullptr) {
+    unpark(from, INT32_MAX);
+    return;
+  }
+  TwoBuckets buckets(from, to);
+  bool somebody_moved = false;
+  buckets.for_each_at_first([&](Parked& parked) {
+    if (parked.moves_to == to) {
+      move(buckets, parked, to);
+      somebody_moved = true;
+    } else {
+      wake_one(*buckets.first, parked);
     }
-    int woken = 0;
-    Parked* last = source.last;  // what is moved within one bucket is not looked at again
-    for (Parked *each = source.first, *next; each != nullptr; each = next) {
-      next = each == last ? nullptr : each->next;
-      if (each->address != from) continue;
-      if (woken < most) {
-        if (!each->waiter->wake(Wakeup::ready)) continue;
-        unlink(source, *each);
-        ++woken;
-      } else if (*moved < most_moved) {
-        target.count.fetch_add(1, std::memory_order_seq_cst);
-        // Not through a state in which the waiter believes itself unlinked: it takes the lock of whatever it reads.
-        (each->previous == nullptr ? source.first : each->previous->next) = each->next;
-        (each->next == nullptr ? source.last : each->next->previous) = each->previous;
-        source.count.fetch_sub(1, std::memory_order_seq_cst);
-        each->address = to;
-        link(target, *each);
-        ++*moved;
-      } else {
-        break;
-      }
-    }
-    unlock();
-    return woken;
+    return true;
+  });
+  // [publish-then-recheck] Who releases the object from here on sees that somebody waits there.
+  if (!somebody_moved || held(to)) return;
+  for (Parked *each = buckets.second->first, *next; each != nullptr; each = next) {
+    next = each->next;
+    if (each->address == to && wake_one(*buckets.second, *each)) return;
   }
 }
 

@@ -33,6 +33,7 @@ struct Parked {
   Waiter* waiter;
   const void* address;      // guarded(bucket lock)
   uint32_t tag;             // what it wants of the object: the family's own words (reader, writer, a bit set)
+  const void* moves_to;     // where move_all() may put it, or null; immutable
   struct Bucket* bucket;    // null when unlinked; guarded(bucket lock)
   Parked *next, *previous;  // guarded(bucket lock)
 };
@@ -53,20 +54,21 @@ namespace parking_lot {
 // unlocks its mutex there) and may call the wait off by answering false; it may be null.
 // Suspends: the calling green thread. Holds the carrier: when may_switch() is false.
 Parking park_erased(const void* address, WaitKind kind, Deadline deadline, uint32_t tag, Recheck (*recheck)(void*),
-                    void* recheck_argument, bool (*before_wait)(void*), void* before_argument);
+                    void* recheck_argument, bool (*before_wait)(void*), void* before_argument, const void* moves_to);
 
 template <class Check>
 Parking park(const void* address, WaitKind kind, Deadline deadline, Check recheck, uint32_t tag = 0) {
   return park_erased(
       address, kind, deadline, tag, [](void* erased) -> Recheck { return (*static_cast<Check*>(erased))(); }, &recheck,
-      nullptr, nullptr);
+      nullptr, nullptr, nullptr);
 }
 
+// `moves_to`: see move_all().
 template <class Before>
-Parking park_then(const void* address, WaitKind kind, Deadline deadline, Before before_wait) {
+Parking park_then(const void* address, WaitKind kind, Deadline deadline, const void* moves_to, Before before_wait) {
   return park_erased(
       address, kind, deadline, 0, [](void*) { return Recheck::park; }, nullptr,
-      [](void* erased) -> bool { return (*static_cast<Before*>(erased))(); }, &before_wait);
+      [](void* erased) -> bool { return (*static_cast<Before*>(erased))(); }, &before_wait, moves_to);
 }
 
 // Might somebody be parked at this address? After a full fence, false is certain.
@@ -94,6 +96,12 @@ int requeue(const void* from, const void* to, int most, int most_moved, int* mov
   return requeue_erased(
       from, to, most, most_moved, [](void* erased) -> bool { return (*static_cast<Still*>(erased))(); }, &still, moved);
 }
+
+// Everybody who waits at `from` is to go on with the object that they named as `moves_to`. Moves them there, so that
+// they do not all wake to find it busy; whoever releases it wakes one. held(object) runs under both buckets' locks, after
+// the move and while one of them still waits there: false when nobody has the object; then the first one is woken.
+// Those who named nothing, or another object than the first, are woken.
+void move_all(const void* from, bool (*held)(const void* object));
 
 // The child of a fork has no waiters.
 void forget_all();

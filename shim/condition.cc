@@ -28,8 +28,10 @@ clockid_t clock_of(const pthread_cond_t* condition) {
 
 int wait(pthread_cond_t* condition, pthread_mutex_t* mutex, Deadline deadline) {
   int unlock_error = 0;
-  Parking parking = parking_lot::park_then(condition, WaitKind::condition, deadline, [&] {
-    unlock_error = mutex::unlock(mutex);
+  const void* moves_to = mutex::is_private(mutex) ? mutex : nullptr;
+  Parking parking = parking_lot::park_then(condition, WaitKind::condition, deadline, moves_to, [&] {
+    bool woke = false;
+    unlock_error = mutex::release(mutex, &woke);
     return unlock_error == 0;
   });
   if (unlock_error != 0) return unlock_error;
@@ -50,7 +52,9 @@ int signal(pthread_cond_t* condition) {
 int broadcast(pthread_cond_t* condition) {
   if (is_shared(condition)) return real::pthread_cond_broadcast(condition);
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  parking_lot::unpark(condition, INT32_MAX);
+  // Usually the caller has the mutex: all of them would wake only to wait for it.
+  parking_lot::move_all(condition,
+                        [](const void* mutex) { return mutex::is_held(static_cast<const pthread_mutex_t*>(mutex)); });
   return 0;
 }
 

@@ -1,7 +1,15 @@
 // Mutexes. The bytes stay libc's: lock is the real trylock and then the parking lot; unlock is the real unlock and
 // then a look whether anybody is parked. So kinds, recursion, error checking and static initialisers stay right.
 //
-// After the real unlock the mutex is never touched again: it may be gone. Its address is all that the lot needs.
+// After the real unlock the mutex is never touched again unless somebody is parked: it may be gone. Its address is all
+// that the lot needs.
+//
+// Fairness. Whoever comes first takes a free mutex, which is fast, and could keep a parked thread out for ever. So who
+// was woken and found it taken again parks with its tid as the tag, and the next unlock takes the mutex in its name
+// before waking it [handed-over]. And who has woken somebody by an unlock lets the others run, so that the woken thread
+// tries before the mutex can be taken again on this processor. A thread at the head of the queue is therefore passed
+// over once at most. Rejected: handing over always (whoever comes next waits for a thread that does not run yet: a
+// convoy).
 
 #include "shim/mutex.h"
 
@@ -20,8 +28,6 @@ namespace {
 // Bits of glibc's `__kind`: the type in the lowest two, robust 16, protocols 32 and 64, process-shared 128.
 constexpr int type_mask = 3, process_shared = 128;
 
-bool is_shared(const pthread_mutex_t* mutex) { return (mutex->__data.__kind & process_shared) != 0; }
-
 // The owner died, and whoever took it next unlocked without repairing it. glibc's trylock then says so once and keeps
 // the lock word for ever; so it is busy for everybody after that, and whoever is parked must be told.
 bool is_unrecoverable(const pthread_mutex_t* mutex) {
@@ -33,6 +39,34 @@ bool is_unrecoverable(const pthread_mutex_t* mutex) {
 int attempt(pthread_mutex_t* mutex) {
   if (__builtin_expect(is_unrecoverable(mutex), 0)) return ENOTRECOVERABLE;
   return real::pthread_mutex_trylock(mutex);
+}
+
+// Only the type matters: libc's bookkeeping is the owner and nothing else.
+bool can_be_handed_over(const pthread_mutex_t* mutex) { return (mutex->__data.__kind & ~type_mask) == 0; }
+
+// Wakes the first who waits for the mutex, which the caller has just unlocked. True: somebody woke.
+bool wake_next(pthread_mutex_t* mutex) {
+  for (;;) {
+    bool taken = false;
+    auto give_back = [&] {
+      mutex->__data.__owner = gettid();
+      real::pthread_mutex_unlock(mutex);
+      taken = false;
+    };
+    int woken = parking_lot::unpark(mutex, 1, [&](uint32_t tid, int) {
+      if (tid == 0) {
+        if (taken) give_back();
+        return Choice::wake;
+      }
+      // It waits there, so the mutex is there. Taken by another: whoever that is will unlock it, and see who waits.
+      if (!taken && real::pthread_mutex_trylock(mutex) != 0) return Choice::stop;
+      taken = true;
+      mutex->__data.__owner = (int)tid;
+      return Choice::wake;  // when its wait has ended otherwise, the next one is asked for
+    });
+    if (woken != 0 || !taken) return woken != 0;
+    give_back();
+  }
 }
 
 int tell_all(const pthread_mutex_t* mutex) {
@@ -52,26 +86,44 @@ int lock(pthread_mutex_t* mutex, Deadline deadline) {
   int error = attempt(mutex);
   if (__builtin_expect(error != EBUSY, 1)) return error;
   if (relocks(mutex)) return EDEADLK;
-  if (is_shared(mutex)) return in_region([&] { return real::pthread_mutex_lock(mutex); });
+  if (!is_private(mutex)) return in_region([&] { return real::pthread_mutex_lock(mutex); });
+  uint32_t tag = 0;
   for (;;) {
-    Parking parking = parking_lot::park(mutex, WaitKind::mutex, deadline, [&] {
+    auto look_again = [&] {
       error = attempt(mutex);
       return error == EBUSY ? Recheck::park : Recheck::leave;
-    });
+    };
+    Parking parking = parking_lot::park(mutex, WaitKind::mutex, deadline, look_again, tag);
     if (parking == Parking::not_needed) return error;
+    if (parking == Parking::woken && tag != 0) return 0;  // [handed-over]
     if (parking == Parking::interrupted) signals::deliver_pending();
     error = attempt(mutex);
     if (error == ENOTRECOVERABLE) return tell_all(mutex);
     if (error != EBUSY) return error;
     if (parking == Parking::timed_out) return ETIMEDOUT;
+    if (parking == Parking::woken && can_be_handed_over(mutex)) tag = (uint32_t)gettid();
   }
 }
 
-int unlock(pthread_mutex_t* mutex) {
+int release(pthread_mutex_t* mutex, bool* woke) {
   if (owned_mutex::is_one(mutex)) return owned_mutex::unlock(mutex);
   int error = real::pthread_mutex_unlock(mutex);
-  if (error == 0) parking_lot::unpark(mutex, 1);
+  if (error == 0 && __builtin_expect(parking_lot::anyone_at(mutex), 0)) *woke = wake_next(mutex);
   return error;
+}
+
+int unlock(pthread_mutex_t* mutex) {
+  bool woke = false;
+  int error = release(mutex, &woke);
+  if (__builtin_expect(woke, 0) && may_switch() && here.critical == 0) yield();
+  return error;
+}
+
+bool is_private(const pthread_mutex_t* mutex) { return (mutex->__data.__kind & process_shared) == 0; }
+
+bool is_held(const pthread_mutex_t* mutex) {
+  constexpr int has_owner = 0x3fffffff;  // the tid in a robust one's word; 1 or 2 in the others'
+  return (__atomic_load_n(&mutex->__data.__lock, __ATOMIC_SEQ_CST) & has_owner) != 0;
 }
 
 }  // namespace unblock::mutex
@@ -110,7 +162,7 @@ INTERPOSED int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock, 
   }
   int error = mutex::attempt(mutex);
   if (error != EBUSY) return error;
-  if (mutex::is_shared(mutex)) {
+  if (!mutex::is_private(mutex)) {
     return in_region([&] { return real::pthread_mutex_clocklock(mutex, clock, until); });
   }
   if (!is_valid(*until)) return EINVAL;

@@ -77,6 +77,26 @@ TEST_P(MutexStress, CountsWhatItGuards) {
   EXPECT_GT(taken, threads);
 }
 
+TEST_P(MutexStress, KeepsNobodyOut) {
+  constexpr int eager = 4, turns = 2'000;
+  OwnedMutex mutex(GetParam());
+  long guarded = 0, of_each[eager] = {};
+  std::atomic<int> satisfied = 0;
+  std::vector<std::thread> running;
+  for (long& mine : of_each) {
+    running.emplace_back([&] {
+      while (satisfied < eager) {
+        ASSERT_EQ(pthread_mutex_lock(mutex.get()), 0);
+        ++guarded;
+        satisfied += ++mine == turns;
+        ASSERT_EQ(pthread_mutex_unlock(mutex.get()), 0);
+      }
+    });
+  }
+  for (auto& thread : running) thread.join();
+  EXPECT_EQ(guarded, of_each[0] + of_each[1] + of_each[2] + of_each[3]);
+}
+
 TEST(RobustMutexStress, SurvivesOwnersThatDie) {
   OwnedMutex mutex({.robustness = PTHREAD_MUTEX_ROBUST});
   std::atomic<int> deaths = 0, inherited = 0;

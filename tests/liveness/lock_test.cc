@@ -53,6 +53,26 @@ TEST_P(MutexOfKind, Clocklock) {
   expect_holder_runs_during([&] { return pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &deadline); });
 }
 
+// This thread never waits but for the mutex, which is free when it asks.
+TEST_P(MutexOfKind, IsNotKeptByWhoTakesItAgainAtOnce) {
+  ASSERT_EQ(pthread_mutex_lock(&mutex_), 0);
+  std::atomic<bool> coming = false, had_it = false;
+  std::thread other([&] {
+    coming = true;
+    EXPECT_EQ(pthread_mutex_lock(&mutex_), 0);
+    had_it = true;
+    EXPECT_EQ(pthread_mutex_unlock(&mutex_), 0);
+  });
+  EXPECT_TRUE(eventually(coming));
+  let_others_run();
+  while (!had_it) {
+    ASSERT_EQ(pthread_mutex_unlock(&mutex_), 0);
+    ASSERT_EQ(pthread_mutex_lock(&mutex_), 0);
+  }
+  ASSERT_EQ(pthread_mutex_unlock(&mutex_), 0);
+  other.join();
+}
+
 TEST(RobustMutex, LockWaitsForTheOwnersDeath) {
   pthread_mutexattr_t attributes;
   pthread_mutex_t mutex;

@@ -58,7 +58,7 @@ class Mutex {
 class Condition {
  public:
   void wait(Mutex& mutex) {
-    parking_lot::park_then(this, WaitKind::condition, Deadline::never(), [&] {
+    parking_lot::park_then(this, WaitKind::condition, Deadline::never(), nullptr, [&] {
       mutex.unlock();
       return true;
     });

@@ -177,7 +177,7 @@ TEST(ParkingLot, SpendsNoWakeUpOnOneThatHasLeft) {
 TEST(ParkingLot, WhatHappensBeforeTheWaitRunsAfterLinking) {
   int address = 0;
   int woken_before_waiting = 0;
-  Parking result = parking_lot::park_then(&address, WaitKind::condition, Deadline::never(), [&] {
+  Parking result = parking_lot::park_then(&address, WaitKind::condition, Deadline::never(), nullptr, [&] {
     woken_before_waiting = parking_lot::unpark(&address, 1);
     return true;
   });
@@ -188,13 +188,14 @@ TEST(ParkingLot, WhatHappensBeforeTheWaitRunsAfterLinking) {
 TEST(ParkingLot, TheWaitCanBeCalledOff) {
   int address = 0;
   auto call_off = [] { return false; };
-  EXPECT_EQ(parking_lot::park_then(&address, WaitKind::condition, Deadline::never(), call_off), Parking::not_needed);
+  EXPECT_EQ(parking_lot::park_then(&address, WaitKind::condition, Deadline::never(), nullptr, call_off),
+            Parking::not_needed);
   EXPECT_FALSE(parking_lot::anyone_at(&address));
 }
 
 TEST(ParkingLot, AThreadCanPassAMutexBeforeItWaits) {
   int inner = 0, outer = 0;
-  Parking result = parking_lot::park_then(&outer, WaitKind::condition, soon(), [&] {
+  Parking result = parking_lot::park_then(&outer, WaitKind::condition, soon(), nullptr, [&] {
     parking_lot::unpark(&inner, 1);
     return true;
   });
@@ -248,6 +249,76 @@ TEST(Requeue, WhoWasMovedCanStillTimeOut) {
   thread.join();
   EXPECT_FALSE(parking_lot::anyone_at(&from));
   EXPECT_FALSE(parking_lot::anyone_at(&to));
+}
+
+// Threads that wait at one address and named where they go on.
+class Followers {
+ public:
+  Followers(int count, const void* address, const void* moves_to) {
+    threads_ = test::start_threads(count, [this, address, moves_to](int i) {
+      auto nothing = [] { return true; };
+      EXPECT_EQ(parking_lot::park_then(address, WaitKind::condition, Deadline::never(), moves_to, nothing),
+                Parking::woken);
+      returned_[i] = ++order_;
+    });
+    EXPECT_TRUE(eventually([&] {
+      for (test::Thread& thread : threads_) {
+        if (!thread.is_parked()) return false;
+      }
+      return true;
+    }));
+  }
+  int returned(int count) {
+    EXPECT_TRUE(eventually([&] { return order_ >= count; }));
+    return order_;
+  }
+  int place_of(int i) const { return returned_[i]; }
+
+ private:
+  std::atomic<int> order_{0};
+  std::atomic<int> returned_[10] = {};
+  std::vector<test::Thread> threads_;
+};
+
+TEST(MoveAll, WakesNobodyWhileTheObjectIsHeld) {
+  int condition = 0, object = 0;
+  Followers followers(4, &condition, &object);
+  parking_lot::move_all(&condition, [](const void*) { return true; });
+  EXPECT_FALSE(parking_lot::anyone_at(&condition));
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(followers.returned(i), i);
+    EXPECT_EQ(parking_lot::unpark(&object, 1), 1);
+    EXPECT_EQ(followers.returned(i + 1), i + 1);
+    EXPECT_EQ(followers.place_of(i), i + 1);
+  }
+}
+
+TEST(MoveAll, WakesOneWhenTheObjectIsFree) {
+  int condition = 0, object = 0;
+  Followers followers(4, &condition, &object);
+  parking_lot::move_all(&condition, [](const void*) { return false; });
+  EXPECT_EQ(followers.returned(1), 1);
+  EXPECT_EQ(parking_lot::unpark(&object, INT32_MAX), 3);
+  followers.returned(4);
+}
+
+TEST(MoveAll, WakesWhoeverDoesNotFollowTheFirst) {
+  int condition = 0, object = 0, another = 0;
+  Followers followers(2, &condition, &object), strays(2, &condition, &another), settled(2, &condition, nullptr);
+  parking_lot::move_all(&condition, [](const void*) { return true; });
+  EXPECT_EQ(strays.returned(2), 2);
+  EXPECT_EQ(settled.returned(2), 2);
+  EXPECT_EQ(followers.returned(0), 0);
+  EXPECT_EQ(parking_lot::unpark(&object, INT32_MAX), 2);
+  followers.returned(2);
+}
+
+TEST(MoveAll, WakesAllWhereNobodyNamedAnObject) {
+  int condition = 0;
+  Followers settled(3, &condition, nullptr);
+  parking_lot::move_all(&condition, [](const void*) { return true; });
+  EXPECT_EQ(settled.returned(3), 3);
+  parking_lot::move_all(&condition, [](const void*) { return true; });
 }
 
 TEST(ParkingLot, GreenAndOsThreadsWaitAtOneAddress) {
