@@ -26,6 +26,8 @@ struct Local {
   void* handler_frame;
   // A signal was recorded while `critical` was set; whoever leaves the critical section delivers it.
   bool signals_recorded;
+  // The last lock whose release by this thread woke somebody: before it takes that again, the other may try.
+  const void* let_in;
 };
 
 extern __thread Local here __attribute__((tls_model("initial-exec"), visibility("hidden")));

@@ -30,8 +30,7 @@ int wait(pthread_cond_t* condition, pthread_mutex_t* mutex, Deadline deadline) {
   int unlock_error = 0;
   const void* moves_to = mutex::is_private(mutex) ? mutex : nullptr;
   Parking parking = parking_lot::park_then(condition, WaitKind::condition, deadline, moves_to, [&] {
-    bool woke = false;
-    unlock_error = mutex::release(mutex, &woke);
+    unlock_error = mutex::unlock(mutex);
     return unlock_error == 0;
   });
   if (unlock_error != 0) return unlock_error;

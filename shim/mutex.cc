@@ -6,10 +6,10 @@
 //
 // Fairness. Whoever comes first takes a free mutex, which is fast, and could keep a parked thread out for ever. So who
 // was woken and found it taken again parks with its tid as the tag, and the next unlock takes the mutex in its name
-// before waking it [handed-over]. And who has woken somebody by an unlock lets the others run, so that the woken thread
-// tries before the mutex can be taken again on this processor. A thread at the head of the queue is therefore passed
-// over once at most. Rejected: handing over always (whoever comes next waits for a thread that does not run yet: a
-// convoy).
+// before waking it [handed-over]. And who has woken somebody by an unlock and wants the mutex again lets the others run
+// first, so that the woken thread gets to try. A thread at the head of the queue is therefore passed over once at most.
+// Rejected: handing over always (whoever comes next waits for a thread that does not run yet: a convoy), and giving way
+// at the unlock (most threads that unlock go on to something else).
 
 #include "shim/mutex.h"
 
@@ -69,6 +69,13 @@ bool wake_next(pthread_mutex_t* mutex) {
   }
 }
 
+// Whom this thread has woken may try before this thread takes the mutex again.
+void let_in(const pthread_mutex_t* mutex) {
+  if (__builtin_expect(here.let_in != mutex, 1)) return;
+  here.let_in = nullptr;
+  if (may_switch() && here.critical == 0) yield();
+}
+
 int tell_all(const pthread_mutex_t* mutex) {
   parking_lot::unpark(mutex, INT_MAX);
   return ENOTRECOVERABLE;
@@ -82,6 +89,7 @@ bool relocks(const pthread_mutex_t* mutex) {
 }  // namespace
 
 int lock(pthread_mutex_t* mutex, Deadline deadline) {
+  let_in(mutex);
   if (owned_mutex::is_one(mutex)) return owned_mutex::take([&] { return real::pthread_mutex_lock(mutex); });
   int error = attempt(mutex);
   if (__builtin_expect(error != EBUSY, 1)) return error;
@@ -105,17 +113,10 @@ int lock(pthread_mutex_t* mutex, Deadline deadline) {
   }
 }
 
-int release(pthread_mutex_t* mutex, bool* woke) {
+int unlock(pthread_mutex_t* mutex) {
   if (owned_mutex::is_one(mutex)) return owned_mutex::unlock(mutex);
   int error = real::pthread_mutex_unlock(mutex);
-  if (error == 0 && __builtin_expect(parking_lot::anyone_at(mutex), 0)) *woke = wake_next(mutex);
-  return error;
-}
-
-int unlock(pthread_mutex_t* mutex) {
-  bool woke = false;
-  int error = release(mutex, &woke);
-  if (__builtin_expect(woke, 0) && may_switch() && here.critical == 0) yield();
+  if (error == 0 && __builtin_expect(parking_lot::anyone_at(mutex), 0) && wake_next(mutex)) here.let_in = mutex;
   return error;
 }
 
@@ -160,6 +161,7 @@ INTERPOSED int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock, 
   if (owned_mutex::is_one(mutex)) {
     return owned_mutex::take([&] { return real::pthread_mutex_clocklock(mutex, clock, until); });
   }
+  mutex::let_in(mutex);
   int error = mutex::attempt(mutex);
   if (error != EBUSY) return error;
   if (!mutex::is_private(mutex)) {

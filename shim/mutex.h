@@ -11,9 +11,6 @@ namespace unblock::mutex {
 int lock(pthread_mutex_t* mutex, Deadline deadline = Deadline::never());
 int unlock(pthread_mutex_t* mutex);
 
-// The unlock of somebody who is about to wait: stays on its stack. `woke`: a waiter was woken.
-int release(pthread_mutex_t* mutex, bool* woke);
-
 // Of one process only, so that its waiters are in the parking lot.
 bool is_private(const pthread_mutex_t* mutex);
 // Somebody has it, and will unlock it. Only looks.
