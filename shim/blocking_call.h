@@ -37,6 +37,13 @@ auto in_long_region(Call call) {
   return call();
 }
 
+// For a cancellation point that blocks by a bare system call: a request that comes meanwhile ends the thread there.
+template <class Call>
+auto in_cancellable_region(Call call) {
+  cancellation::Point point;
+  return in_region(call);
+}
+
 // Waits until a try in `direction` may succeed. 0, or the -errno that the call ends with.
 // `timeout` is SO_RCVTIMEO or SO_SNDTIMEO in nanoseconds: with one, a signal's SA_RESTART does not count (signal(7)).
 inline long wait_until_ready(int fd, Direction direction, Deadline deadline) {
@@ -81,7 +88,7 @@ struct BlockingCall {
       long result = attempt();
       if (result != -EAGAIN) return succeeded(result, emptied(result));
       if (!may_wait()) return result;
-      if (must_block(marks)) return succeeded(in_region(blocking), false);
+      if (must_block(marks)) return succeeded(in_cancellable_region(blocking), false);
     }
     if (timeout != 0) deadline = Deadline::after(timeout);
     for (;;) {
@@ -89,7 +96,7 @@ struct BlockingCall {
       uint8_t marks = begin_try(fd, direction);
       long result = attempt();
       if (result != -EAGAIN) return succeeded(result, emptied(result));
-      if (must_block(marks)) return succeeded(in_region(blocking), false);
+      if (must_block(marks)) return succeeded(in_cancellable_region(blocking), false);
     }
   }
   template <class Try, class Blocking>

@@ -29,6 +29,15 @@ void test() {
   if (requested()) pthread_testcancel();
 }
 
+void act_if_asynchronous() {
+  int type;
+  pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+  pthread_setcanceltype(type, nullptr);  // libc acts on setting the type to asynchronous
+}
+
+Point::Point() { pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type_); }
+Point::~Point() { pthread_setcanceltype(type_, nullptr); }
+
 namespace {
 
 // What the kernel knows of a handler.
@@ -39,13 +48,15 @@ struct KernelAction {
   unsigned long mask;
 };
 
-// libc's handler takes a request only from the signal; ours stands in the thread's block already. Changing the type to
-// asynchronous, where it is so, acts on it.
+// libc's handler takes a request only from the signal; ours stands in the thread's block already.
 void arrive(int) {
-  if (!lifecycle::on_green() || here.critical != 0 || here.waits != 0) return;
-  int saved_errno = errno, type;
-  pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
-  if (type == PTHREAD_CANCEL_ASYNCHRONOUS) pthread_setcanceltype(type, nullptr);
+  if (!lifecycle::on_green()) return;
+  if (here.critical != 0 || here.waits != 0) {
+    here.signals_recorded = true;
+    return;
+  }
+  int saved_errno = errno;
+  act_if_asynchronous();
   errno = saved_errno;
 }
 
@@ -57,6 +68,7 @@ void replace_libcs_handler() {
   KernelAction action = {};
   kernel::invoke(SYS_rt_sigaction, libcs_cancel_signal, nullptr, &action, sizeof action.mask);
   action.handler = arrive;
+  action.flags |= SA_NODEFER;  // the thread may end in it, and the OS thread goes on
   kernel::invoke(SYS_rt_sigaction, libcs_cancel_signal, &action, nullptr, sizeof action.mask);
 }
 
@@ -67,13 +79,13 @@ int request(Thread& thread, pthread_t handle) {
   replace_libcs_handler();
   glibc::cancel(thread.green.thread_pointer);
   if (&thread == this_thread()) {
-    int type;
-    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
-    pthread_setcanceltype(type, nullptr);  // acts at once where the type is asynchronous
+    act_if_asynchronous();
     return 0;
   }
-  if (ends(thread.green.wait_kind)) wake_thread(thread.green, Wakeup::cancelled);
-  signals::interrupt_region(thread);
+  // It acts when it next runs, if its type is asynchronous: whatever it waits for.
+  thread.asked_to_end.store(true, std::memory_order_seq_cst);
+  wake_thread(thread.green, ends(thread.green.wait_kind) ? Wakeup::cancelled : Wakeup::interrupted);
+  signals::interrupt(thread);
   return 0;
 }
 
@@ -81,8 +93,8 @@ int request(Thread& thread, pthread_t handle) {
 
 using namespace unblock;
 
-// pthread_cancel(3). The request is libc's bit; a thread that waits is woken to see it. Asynchronous cancellation acts
-// at the next cancellation point at the latest.
+// pthread_cancel(3). The request is libc's bit; a thread that waits is woken to see it, and one that runs is told by a
+// signal, which a thread whose type is asynchronous acts upon.
 INTERPOSED int pthread_cancel(pthread_t handle) {
   Thread* thread = thread_of(handle);
   if (thread == nullptr) return real::pthread_cancel(handle);

@@ -15,6 +15,20 @@ bool ends(WaitKind kind);
 // Ends the calling thread if so; the cleanup handlers run.
 void test();
 
+// Ends the calling thread if it was asked to and its type is asynchronous.
+void act_if_asynchronous();
+
+// Around a system call that is a cancellation point and may block: as libc does, the type is asynchronous meanwhile.
+class Point {
+ public:
+  Point();
+  ~Point();
+  Point(const Point&) = delete;
+
+ private:
+  int type_;
+};
+
 // pthread_cancel(3): marks the request and wakes the thread from whatever it waits in.
 int request(Thread& thread, pthread_t handle);
 

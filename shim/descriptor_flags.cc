@@ -51,7 +51,10 @@ int control(int fd, int command, void* argument) {
     case F_OFD_SETLKW:
       if (!lifecycle::on_green()) break;
       cancellation::test();
-      return in_long_region([&] { return (int)answer(kernel::invoke(SYS_fcntl, fd, command, argument)); });
+      return in_long_region([&] {
+        cancellation::Point point;
+        return (int)answer(kernel::invoke(SYS_fcntl, fd, command, argument));
+      });
   }
   return real::fcntl(fd, command, argument);
 }

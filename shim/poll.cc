@@ -78,10 +78,10 @@ long wait_for_any(const void* object, size_t count, bool ask_first, Deadline dea
     return Wakeup::ready;
   };
   for (;;) {
-    if (!may_switch()) return in_region([&] { return in_place(deadline); });
+    if (!may_switch()) return in_cancellable_region([&] { return in_place(deadline); });
     Wakeup wakeup = once();
     if (result != 0) return result;
-    if (!watched) return in_region([&] { return in_place(deadline); });
+    if (!watched) return in_cancellable_region([&] { return in_place(deadline); });
     if (wakeup == Wakeup::interrupted) {
       cancellation::test();
       signals::deliver_pending();

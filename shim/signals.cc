@@ -437,10 +437,10 @@ void thread_ends(Thread& thread, bool unwound) {
   forget_handed_over(thread);
 }
 
-void interrupt_region(Thread& thread) {
+void interrupt(Thread& thread) {
   constexpr int libcs_cancel_signal = 32;
   Carrier* carrier = thread.green.carrier.load(std::memory_order_seq_cst);
-  if (carrier == nullptr || !carrier->in_region.load(std::memory_order_seq_cst)) return;
+  if (carrier == nullptr) return;
   kernel::invoke(SYS_tgkill, kernel::invoke(SYS_getpid), carrier->kernel_tid, libcs_cancel_signal);
 }
 
@@ -482,7 +482,9 @@ void before_resume(Carrier& carrier, GreenThread& green) {
   Thread& thread = thread_of(green);
   if (!carrier.kernel_mask_known || carrier.kernel_mask != thread.mask) signals::set_kernel_mask(carrier, thread.mask);
   signals::apply_alternate_stack(carrier, thread);
-  if (thread.pending.pending() & ~thread.mask) green.local->signals_recorded = true;
+  if ((thread.pending.pending() & ~thread.mask) || thread.asked_to_end.load(std::memory_order_seq_cst)) {
+    green.local->signals_recorded = true;
+  }
 }
 
 // Before a carrier waits for events it lets through every signal that some thread does not block: the handler finds
@@ -540,6 +542,7 @@ void deliver_recorded_signals() {
   }
   signals::deliver_pending();
   if (here.carrier->kernel_mask != me.mask) signals::set_kernel_mask(*here.carrier, me.mask);  // lets in the next one
+  if (me.asked_to_end.load(std::memory_order_relaxed) && !me.is_ending) cancellation::act_if_asynchronous();
 }
 
 }  // namespace unblock::host

@@ -66,9 +66,9 @@ bool is_ours(pid_t tid);
 // Directs a signal at a green thread as rt_tgsigqueueinfo(2) does: 0 or -errno.
 long queue_at(pid_t tid, int signal, const siginfo_t* info);
 
-// Ends a blocking system call that the thread may be in, so that it looks at its cancellation: libc's own signal for
-// that, with a handler of ours, which does nothing when the thread that it finds is not asked to end.
-void interrupt_region(Thread& thread);
+// Interrupts the thread if it runs, so that it looks at its cancellation: libc's own signal for that, with a handler of
+// ours, which does nothing when the thread that it finds is not asked to end.
+void interrupt(Thread& thread);
 
 // The child of a fork has no recorded signals.
 void after_fork_in_child(Thread& survivor);

@@ -51,7 +51,7 @@ long try_accept(int fd, OpenFile& file, sockaddr* address, socklen_t* size, int 
   if (!file.local && open_files::inject_nonblocking(fd, file))
     return kernel::invoke(SYS_accept4, fd, address, size, flags);
   if (!connection_waits(fd)) return -EAGAIN;
-  return in_region([&] { return kernel::invoke(SYS_accept4, fd, address, size, flags); });
+  return in_cancellable_region([&] { return kernel::invoke(SYS_accept4, fd, address, size, flags); });
 }
 
 long accept_waiting(int fd, OpenFile& file, sockaddr* address, socklen_t* size, int flags) {
@@ -112,9 +112,9 @@ long connect_waiting(int fd, const sockaddr* address, socklen_t size) {
   // A UNIX connect waits for room in the other's backlog, for which there is no readiness.
   bool in_place =
       file == nullptr || !is_socket(*file) || file->local || !file->stream || open_files::wants_nonblocking(fd, *file);
-  if (in_place) return in_region(plain);
+  if (in_place) return in_cancellable_region(plain);
   bool was_injected = file->injected;
-  if (!open_files::inject_nonblocking(fd, *file)) return in_region(plain);
+  if (!open_files::inject_nonblocking(fd, *file)) return in_cancellable_region(plain);
   long result = connect_nonblocking(fd, *file, address, size);
   if (!was_injected) open_files::eject_nonblocking(fd, *file);
   return result;

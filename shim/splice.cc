@@ -61,7 +61,7 @@ long send_everything(int out, OpenFile& target, size_t size, Send send_some) {
 
 long sendfile_waiting(int out, int in, off_t* offset, size_t size) {
   auto some = [&](size_t most) {
-    return in_region([&] { return kernel::invoke(SYS_sendfile, out, in, offset, most); });
+    return in_cancellable_region([&] { return kernel::invoke(SYS_sendfile, out, in, offset, most); });
   };
   OpenFile* target = open_files::of(out);
   if (!waits(out, target) || size == 0) return some(size);

@@ -43,6 +43,7 @@ struct Thread {
   std::atomic<bool> awaits_in_kernel;  // owner: and its OS thread with it
   QueuedSignal* handed_over;           // owner: on their way through the kernel to their handlers
   bool is_ending;                      // owner: its destructors have run; nothing is delivered to it
+  std::atomic<bool> asked_to_end;      // by pthread_cancel, while somebody else ran
   bool must_not_restart;               // owner: a handler without SA_RESTART has run since it last began to wait
   std::atomic<uint32_t> handlers_run;  // owner
   stack_t alternate_stack;             // owner

@@ -31,7 +31,7 @@ template <class Size, class Try>
 long receive_once(int fd, OpenFile& file, Size size, int flags, Try attempt) {
   bool plain = (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC)) == 0;
   bool dont_wait = (flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)) != 0;  // the last two never wait
-  if (file.own_low_water && !dont_wait) return in_region([&] { return attempt(0); });
+  if (file.own_low_water && !dont_wait) return in_cancellable_region([&] { return attempt(0); });
   BlockingCall call{fd, file, Direction::in, dont_wait, file.receive_timeout, false};
   call.wait_first = !dont_wait && nothing_left(fd, file) && call.may_wait();
   return call.run([&] { return attempt(MSG_DONTWAIT); }, [&] { return attempt(0); },
@@ -121,14 +121,14 @@ long poll_then_call(int fd, OpenFile& file, Direction direction, Call blocking_c
   if (!call.may_wait()) return blocking_call();
   return call.run([&]() -> long {
     bool may_try = ready_now(fd, events) || (direction == Direction::in && read_ends_by_itself(fd));
-    return may_try ? in_region(blocking_call) : -EAGAIN;
+    return may_try ? in_cancellable_region(blocking_call) : -EAGAIN;
   });
 }
 
 // Pipes, terminals, anonymous inodes: RWF_NOWAIT until the kernel refuses it for this one.
 template <class NoWait, class Plain>
 long without_socket(int fd, OpenFile& file, Direction direction, NoWait nowait, Plain plain) {
-  if (file.kind.load(std::memory_order_relaxed) != Kind::nowait) return in_region(plain);
+  if (file.kind.load(std::memory_order_relaxed) != Kind::nowait) return in_cancellable_region(plain);
   std::atomic<bool>& works = direction == Direction::in ? file.reads_nowait : file.writes_nowait;
   if (works.load(std::memory_order_relaxed)) {
     BlockingCall call{fd, file, direction, false, 0, false};
