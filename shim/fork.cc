@@ -12,6 +12,7 @@
 #include "scheduler/scheduler.h"
 #include "scheduler/thread_pointer.h"
 #include "shim/blocking_call.h"
+#include "shim/child_wait.h"
 #include "shim/glibc/carrier_block.h"
 #include "shim/glibc/static_tls.h"
 #include "shim/glibc/thread_block.h"
@@ -90,6 +91,7 @@ void in_child() {
   scheduler::after_fork_in_child(here.green, here.carrier);
   forget_other_threads(me);
   shared_memory::after_fork_in_child();
+  child_wait::forget_in_child();
   if (me != nullptr) signals::after_fork_in_child(*me);
   Critical::leave();
 }
