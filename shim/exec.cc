@@ -1,5 +1,5 @@
-// exec(3): the new program gets its descriptors as the program left them; libc does the rest. The signal mask is
-// already the calling thread's own, because its carrier runs under it.
+// exec(3): the new program gets its descriptors as the program left them, and the signals that are recorded for the
+// calling thread; libc does the rest. The signal mask is already the thread's own, because its carrier runs under it.
 
 #include <errno.h>
 #include <stdarg.h>
@@ -9,13 +9,20 @@
 #include "shim/lifecycle.h"
 #include "shim/open_file.h"
 #include "shim/real.h"
+#include "shim/signals.h"
 
 using namespace unblock;
 
 namespace {
 
-void hand_over_descriptors() {
+template <class Exec>
+int hand_over(Exec exec) {
   if (lifecycle::active()) open_files::share_all();
+  if (!lifecycle::on_green()) return exec();
+  signals::lend_pending(*this_thread());
+  int result = exec();
+  signals::take_back_pending(*this_thread());  // it failed
+  return result;
 }
 
 // The arguments of a variadic form as an array on the stack. Calls run(arguments) and, for the forms with an
@@ -39,29 +46,23 @@ int with_arguments(const char* first, va_list list, Run run) {
 
 // execve(2) and the forms over arrays.
 INTERPOSED int execve(const char* path, char* const arguments[], char* const environment[]) noexcept {
-  hand_over_descriptors();
-  return real::execve(path, arguments, environment);
+  return hand_over([&] { return real::execve(path, arguments, environment); });
 }
 INTERPOSED int execv(const char* path, char* const arguments[]) noexcept {
-  hand_over_descriptors();
-  return real::execv(path, arguments);
+  return hand_over([&] { return real::execv(path, arguments); });
 }
 INTERPOSED int execvp(const char* file, char* const arguments[]) noexcept {
-  hand_over_descriptors();
-  return real::execvp(file, arguments);
+  return hand_over([&] { return real::execvp(file, arguments); });
 }
 INTERPOSED int execvpe(const char* file, char* const arguments[], char* const environment[]) noexcept {
-  hand_over_descriptors();
-  return real::execvpe(file, arguments, environment);
+  return hand_over([&] { return real::execvpe(file, arguments, environment); });
 }
 INTERPOSED int fexecve(int fd, char* const arguments[], char* const environment[]) noexcept {
-  hand_over_descriptors();
-  return real::fexecve(fd, arguments, environment);
+  return hand_over([&] { return real::fexecve(fd, arguments, environment); });
 }
 INTERPOSED int execveat(int directory, const char* path, char* const arguments[], char* const environment[],
                         int flags) noexcept {
-  hand_over_descriptors();
-  return real::execveat(directory, path, arguments, environment, flags);
+  return hand_over([&] { return real::execveat(directory, path, arguments, environment, flags); });
 }
 
 // The variadic forms.

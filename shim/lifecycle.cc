@@ -76,6 +76,7 @@ const char* begin() {
   if (wanted.creation_stacks && !call_chain::prime()) {
     kernel::say_line("no stacks can be recorded: this process has no libgcc_s.so.1");
   }
+  catch_end_of_main();  // libc's own cancellation points end it, too
   signals::begin(*main);
   phase = Phase::active;
   stdio::begin();

@@ -444,6 +444,22 @@ void interrupt(Thread& thread) {
   kernel::invoke(SYS_tgkill, kernel::invoke(SYS_getpid), carrier->kernel_tid, libcs_cancel_signal);
 }
 
+void lend_pending(Thread& me) {
+  long process = kernel::invoke(SYS_getpid), os_thread = kernel::invoke(SYS_gettid);
+  while (QueuedSignal* each = me.pending.take(me.mask)) {
+    kernel::invoke(SYS_rt_tgsigqueueinfo, process, os_thread, each->info.si_signo, &each->info);
+    SignalQueue::forget(each);
+  }
+}
+
+void take_back_pending(Thread& me) {
+  constexpr timespec at_once = {};
+  siginfo_t info;
+  while (kernel::invoke(SYS_rt_sigtimedwait, &me.mask, &info, &at_once, sizeof me.mask) > 0) {
+    if (!is_nudge(&info)) me.pending.add(info, !is_of_the_thread(info.si_signo, &info));
+  }
+}
+
 void after_fork_in_child(Thread& survivor) {
   survivor.pending.forget_in_child();
   survivor.handed_over = nullptr;

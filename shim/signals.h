@@ -70,6 +70,11 @@ long queue_at(pid_t tid, int signal, const siginfo_t* info);
 // ours, which does nothing when the thread that it finds is not asked to end.
 void interrupt(Thread& thread);
 
+// What is recorded for the calling thread and blocked is the kernel's for the time of an exec, because the new program
+// finds it pending; and is recorded again when the exec has failed.
+void lend_pending(Thread& me);
+void take_back_pending(Thread& me);
+
 // The child of a fork has no recorded signals.
 void after_fork_in_child(Thread& survivor);
 

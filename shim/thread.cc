@@ -223,6 +223,10 @@ void end_this_thread(bool unwound) {
   finish_thread();
 }
 
+void catch_end_of_main() {
+  if (this_thread()->is_main) glibc::catch_exit_of_main([] { end_this_thread(true); });
+}
+
 Thread* thread_of(pthread_t handle) {
   if (!lifecycle::active()) return nullptr;
   Local* local = glibc::own_local(reinterpret_cast<void*>(handle), &here);
@@ -338,7 +342,7 @@ INTERPOSED void pthread_exit(void* result) {
   if (!lifecycle::on_green()) real::pthread_exit(result);
   Thread& me = *this_thread();
   me.result = result;
-  if (me.is_main) glibc::catch_exit_of_main([] { end_this_thread(true); });
+  catch_end_of_main();
   real::pthread_exit(result);
   __builtin_unreachable();
 }

@@ -85,6 +85,9 @@ int create_c11_thread(pthread_t* handle, void* (*run)(void*), void* start, void*
 // cancellation, perhaps from inside a signal handler.
 [[noreturn]] void end_this_thread(bool unwound);
 
+// From here on main, if it is the calling thread, ends so too when pthread_exit or a cancellation unwinds it.
+void catch_end_of_main();
+
 // Makes the calling OS thread, the first of the process, the first green thread's record.
 Thread* adopt_first_thread();
 

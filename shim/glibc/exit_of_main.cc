@@ -1,12 +1,12 @@
 // libc keeps the place to unwind to as a jmp_buf that the thread block points to, with the stack and instruction
-// pointers mangled: exclusive-or with the pointer guard, then rotated. Registering a buffer of our own tells us libc's
-// (it is kept as the previous one), and the instruction pointer is what we exchange.
+// pointers mangled: exclusive-or with the pointer guard, then rotated. Registering a buffer of our own tells us those
+// that are there (it keeps the previous one). Libc's is the outermost; inside it are those of pthread_cleanup_push in C.
+// The instruction pointer is what we exchange.
 
 #include "shim/glibc/exit_of_main.h"
 
 #include <stdint.h>
 
-#include "scheduler/check.h"
 #include "shim/glibc/block_layout.h"
 
 namespace unblock::glibc {
@@ -18,7 +18,7 @@ void (*end_of_main)();
 struct UnwindBuffer {
   uint64_t registers[8];  // rbx, rbp, r12 to r15, stack pointer, instruction pointer
   int mask_was_saved;
-  void* previous;
+  UnwindBuffer* previous;
   void* more[3];
 };
 
@@ -43,9 +43,10 @@ void catch_exit_of_main(void (*end)()) {
   end_of_main = end;
   UnwindBuffer probe = {};
   layout.register_cancel(&probe);
-  auto libcs = static_cast<UnwindBuffer*>(probe.previous);
   layout.unregister_cancel(&probe);
-  UNBLOCK_CHECK(libcs != nullptr);
+  UnwindBuffer* libcs = probe.previous;
+  if (libcs == nullptr) return;
+  while (libcs->previous != nullptr) libcs = libcs->previous;
   libcs->registers[7] = mangle(reinterpret_cast<uint64_t>(&land));
 }
 

@@ -5,7 +5,8 @@
 namespace unblock::glibc {
 
 // From here on, pthread_exit or a cancellation of the calling thread, which stands on the initial block, unwinds its
-// stack as ever and then calls `end` instead of libc's own end. `end` never returns.
+// stack as ever and then calls `end` instead of libc's own end. `end` never returns. Before libc has called main it does
+// nothing; harmless when repeated.
 void catch_exit_of_main(void (*end)());
 
 }  // namespace unblock::glibc

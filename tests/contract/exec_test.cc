@@ -4,8 +4,11 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -111,6 +114,121 @@ TEST(Exec, NewProgramFindsSocketsBlocking) {
     dup2(pair[0], 50);
   });
   EXPECT_EQ(said, "flags:\t02\n");
+}
+
+TEST(Exec, NewProgramKeepsWhatIsIgnored) {
+  static Handler ignored(SIGUSR2, SIG_IGN);
+  std::string said = said_by(
+      {"/bin/grep", "SigIgn", "/proc/self/status"}, [] {}, environ);
+  EXPECT_TRUE(std::stoul(said.substr(8), nullptr, 16) >> (SIGUSR2 - 1) & 1) << said;
+}
+
+TEST(Exec, NewProgramKeepsThePendingSignalsOfTheProcess) {
+  auto send = [] {
+    sigset_t set = set_of({SIGUSR1, SIGUSR2});
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    kill(getpid(), SIGUSR1);
+  };
+  // Every thread of the child must block it: its main is the one that waits for the caller.
+  Blocked blocked({SIGUSR1, SIGUSR2});
+  EXPECT_EQ(said_by({"/bin/grep", "ShdPnd", "/proc/self/status"}, send, environ), "ShdPnd:\t0000000000000200\n");
+}
+
+TEST(Exec, NewProgramKeepsThePendingSignalsOfTheThreadThatCalled) {
+  auto send = [] {
+    sigset_t set = set_of({SIGUSR1, SIGUSR2});
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    pthread_kill(pthread_self(), SIGUSR2);
+  };
+  EXPECT_EQ(said_by({"/bin/grep", "SigPnd", "/proc/self/status"}, send, environ), "SigPnd:\t0000000000000800\n");
+}
+
+TEST(Exec, NewProgramHasThePidOfTheProcess) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  pid_t child = start_child([&] {
+    dup2(ends[1], STDOUT_FILENO);
+    join(start_thread([]() -> void* { return word(execl("/bin/sh", "sh", "-c", "echo $$", nullptr)); }));
+    return 1;
+  });
+  close(ends[1]);
+  char said[32] = {};
+  EXPECT_GT(read(ends[0], said, sizeof said - 1), 0);
+  EXPECT_EQ(std::stoi(said), child);
+  EXPECT_EQ(end_of(child), 0);
+  close(ends[0]);
+}
+
+TEST(Exec, NewProgramKeepsTheAlarm) {
+  pid_t child = start_child([] {
+    join(start_thread([]() -> void* {
+      itimerval soon = {{}, {0, 20'000}};
+      setitimer(ITIMER_REAL, &soon, nullptr);
+      return word(execl("/bin/sleep", "sleep", "1000", nullptr));
+    }));
+    return 1;
+  });
+  EXPECT_EQ(end_of(child), -SIGALRM);
+}
+
+TEST(Exec, NewProgramFindsTheFlagsThatTheProgramHasSet) {
+  std::string said = said_by_shell("grep flags /proc/self/fdinfo/50", [] {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) != 0) abort();
+    dup2(pair[0], 50);
+  });
+  EXPECT_EQ(said, "flags:\t04002\n");
+}
+
+// Each form of exec, from a thread.
+int end_of_exec(std::function<int()> exec) {
+  return end_of_child([&] {
+    join(start_thread([&]() -> void* {
+      exec();
+      _exit(errno);
+    }));
+    return 1;
+  });
+}
+
+TEST(Exec, EveryFormFindsItsProgram) {
+  char shell[] = "sh", option[] = "-c", script[] = "exit ${CODE:-71}", code[] = "CODE=72";
+  char *arguments[] = {shell, option, script, nullptr}, *variables[] = {code, nullptr};
+  EXPECT_EQ(end_of_exec([&] { return execv("/bin/sh", arguments); }), 71);
+  EXPECT_EQ(end_of_exec([&] { return execve("/bin/sh", arguments, variables); }), 72);
+  EXPECT_EQ(end_of_exec([&] { return execvp("sh", arguments); }), 71);
+  EXPECT_EQ(end_of_exec([&] { return execvpe("sh", arguments, variables); }), 72);
+  EXPECT_EQ(end_of_exec([&] { return execl("/bin/sh", shell, option, script, nullptr); }), 71);
+  EXPECT_EQ(end_of_exec([&] { return execlp("sh", shell, option, script, nullptr); }), 71);
+  EXPECT_EQ(end_of_exec([&] { return execle("/bin/sh", shell, option, script, nullptr, variables); }), 72);
+  EXPECT_EQ(end_of_exec([&] { return fexecve(open("/bin/sh", O_RDONLY | O_CLOEXEC), arguments, variables); }), 72);
+  EXPECT_EQ(end_of_exec([&] { return execveat(open("/bin", O_PATH), "sh", arguments, variables, 0); }), 72);
+}
+
+TEST(Exec, EveryFormTellsItsErrors) {
+  char name[] = "x";
+  char *arguments[] = {name, nullptr}, *none[] = {nullptr};
+  EXPECT_EQ(end_of_exec([&] { return execv("/does/not/exist", arguments); }), ENOENT);
+  EXPECT_EQ(end_of_exec([&] { return execve("/", arguments, none); }), EACCES);
+  EXPECT_EQ(end_of_exec([&] { return execvp("unblock-no-such-program", arguments); }), ENOENT);
+  EXPECT_EQ(end_of_exec([&] { return execvp("", arguments); }), ENOENT);
+  EXPECT_EQ(end_of_exec([&] { return execlp("/proc/self/status/x", "x", nullptr); }), ENOTDIR);
+  EXPECT_EQ(end_of_exec([&] { return fexecve(-1, arguments, none); }), EINVAL);
+  EXPECT_EQ(end_of_exec([&] { return fexecve(999, arguments, none); }), EBADF);
+}
+
+TEST(Exec, SearchingFormsRunAScriptWithoutAFirstLine) {
+  char path[] = "/tmp/unblock-exec-XXXXXX";
+  int file = mkstemp(path);
+  ASSERT_GE(file, 0);
+  ASSERT_EQ(write(file, "exit 73\n", 8), 8);
+  fchmod(file, 0700);
+  close(file);
+  char name[] = "x";
+  char* arguments[] = {name, nullptr};
+  EXPECT_EQ(end_of_exec([&] { return execvp(path, arguments); }), 73);
+  EXPECT_EQ(end_of_exec([&] { return execv(path, arguments); }), ENOEXEC);
+  unlink(path);
 }
 
 TEST(Exec, FailureLeavesTheProcessAsItWas) {

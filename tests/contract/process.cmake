@@ -4,9 +4,12 @@ unblock_contract_test(exec exec_test.cc PARKS join)
 
 add_executable(contract_endings programs/endings.cc)
 target_link_libraries(contract_endings PRIVATE Threads::Threads)
+add_executable(contract_cleanup_of_main programs/cleanup_of_main.c)
+target_link_libraries(contract_cleanup_of_main PRIVATE Threads::Threads)
 unblock_contract_test(program_end program_end_test.cc)
-target_compile_definitions(contract.program_end PRIVATE ENDINGS_PROGRAM="$<TARGET_FILE:contract_endings>")
-add_dependencies(contract.program_end contract_endings)
+target_compile_definitions(contract.program_end PRIVATE
+  ENDINGS_PROGRAM="$<TARGET_FILE:contract_endings>" CLEANUP_PROGRAM="$<TARGET_FILE:contract_cleanup_of_main>")
+add_dependencies(contract.program_end contract_endings contract_cleanup_of_main)
 
 foreach(model global-dynamic initial-exec)
   add_library(contract_tls_${model} MODULE programs/tls_module.cc)

@@ -18,8 +18,8 @@ struct End {
 };
 void PrintTo(const End& end, std::ostream* stream) { *stream << end.code << ' ' << end.said; }
 
-// Runs programs/endings with this argument. Its output is a pipe, so what it says is buffered until it flushes.
-End run(const char* ending) {
+// Runs a program with this argument. Its output is a pipe, so what it says is buffered until it flushes.
+End run(const char* ending, const char* program = ENDINGS_PROGRAM) {
   int ends[2];
   EXPECT_EQ(pipe(ends), 0);
   pid_t child = fork();
@@ -27,7 +27,7 @@ End run(const char* ending) {
     dup2(ends[1], STDOUT_FILENO);
     close(ends[0]);
     close(ends[1]);
-    execl(ENDINGS_PROGRAM, ENDINGS_PROGRAM, ending, nullptr);
+    execl(program, program, ending, nullptr);
     _exit(127);
   }
   close(ends[1]);
@@ -62,6 +62,68 @@ TEST(ProgramEnd, AbortOfAThreadEndsTheProcessBySigabrt) { EXPECT_EQ(run("thread_
 
 TEST(ProgramEnd, ExitHandlerMayWaitForAThread) {
   EXPECT_EQ(run("exit_handler_joins"), (End{51, "thread\njoined\natexit\nglobal\n"}));
+}
+
+TEST(ProgramEnd, ExitDestroysTheThreadDataOfItsCallerAndOfNobodyElse) {
+  EXPECT_EQ(run("exit_destroys_only_the_callers_thread_data"), (End{53, "thread_local\natexit\nglobal\n"}));
+}
+
+TEST(ProgramEnd, ExitHandlerMayStartThreads) {
+  EXPECT_EQ(run("exit_handler_starts_threads"), (End{54, "joined\njoined\njoined\natexit\nglobal\n"}));
+}
+
+TEST(ProgramEnd, ExitHandlersRunLastRegisteredFirstAndMayRegisterMore) {
+  EXPECT_EQ(run("exit_handlers_run_last_registered_first"),
+            (End{55, "first\nsecond\nlate\non_exit 55\natexit\nglobal\n"}));
+}
+
+TEST(ProgramEnd, ExitOfAnExitHandlerChangesTheCode) {
+  EXPECT_EQ(run("exit_handler_exits"), (End{56, "atexit\nglobal\n"}));
+}
+
+TEST(ProgramEnd, UnderscoreExitOfAnExitHandlerEndsIt) { EXPECT_EQ(run("exit_handler_leaves_at_once"), (End{57, ""})); }
+
+TEST(ProgramEnd, ExitOfAThreadWhileMainJoinsIt) {
+  EXPECT_EQ(run("thread_exits_while_main_joins"), (End{58, "atexit\nglobal\n"}));
+}
+
+TEST(ProgramEnd, ExitOfAThreadAfterMainHasLeft) {
+  EXPECT_EQ(run("thread_exits_after_main_has"), (End{59, "atexit\nglobal\n"}));
+}
+
+TEST(ProgramEnd, MainMayBeCancelledAndJoined) {
+  EXPECT_EQ(run("main_is_cancelled"), (End{0, "cancelled\natexit\nglobal\n"}));
+}
+
+TEST(ProgramEnd, PthreadExitOfMainCleansUpAndDetachedThreadsFinish) {
+  EXPECT_EQ(run("main_exits_with_cleanup"), (End{0, "cleanup\nkey\ndetached\natexit\nglobal\n"}));
+}
+
+TEST(ProgramEnd, CleanupHandlersOfAMainInCRunWhenItExitsOrIsCancelled) {
+  EXPECT_EQ(run("exit", CLEANUP_PROGRAM), (End{0, "inner\nouter\nresult\n"}));
+  EXPECT_EQ(run("cancel", CLEANUP_PROGRAM), (End{0, "inner\nouter\ncancelled\n"}));
+}
+
+TEST(ProgramEnd, AbortEndsTheProcessAfterItsHandler) {
+  EXPECT_EQ(run("abort_after_a_handler"), (End{-SIGABRT, "handler\n"}));
+}
+
+TEST(ProgramEnd, AbortEndsTheProcessAlthoughItsSignalIsBlockedAndIgnored) {
+  EXPECT_EQ(run("abort_although_blocked_and_ignored"), (End{-SIGABRT, ""}));
+}
+
+TEST(ProgramEnd, FaultOfAThreadEndsTheProcess) { EXPECT_EQ(run("thread_faults"), (End{-SIGSEGV, ""})); }
+
+TEST(ProgramEnd, FatalSignalOfAThreadEndsTheProcess) { EXPECT_EQ(run("thread_is_killed"), (End{-SIGTERM, ""})); }
+
+TEST(ProgramEnd, UnderscoreExitOfAHandler) { EXPECT_EQ(run("handler_leaves"), (End{60, ""})); }
+
+TEST(ProgramEnd, QuickExitHandlersRunLastRegisteredFirst) {
+  EXPECT_EQ(run("quick_exit_handlers_run_last_registered_first"), (End{61, "first\nsecond\n"}));
+}
+
+TEST(ProgramEnd, ExceptionThatNobodyCatchesEndsTheProcess) {
+  EXPECT_EQ(run("terminate_of_a_thread"), (End{-SIGABRT, ""}));
 }
 
 TEST(ProgramEnd, ExecOfAThreadReplacesTheWholeProcess) {
