@@ -69,13 +69,6 @@ bool wake_next(pthread_mutex_t* mutex) {
   }
 }
 
-// Whom this thread has woken may try before this thread takes the mutex again.
-void let_in(const pthread_mutex_t* mutex) {
-  if (__builtin_expect(here.let_in != mutex, 1)) return;
-  here.let_in = nullptr;
-  if (may_switch() && here.critical == 0) yield();
-}
-
 int tell_all(const pthread_mutex_t* mutex) {
   parking_lot::unpark(mutex, INT_MAX);
   return ENOTRECOVERABLE;
@@ -87,6 +80,12 @@ bool relocks(const pthread_mutex_t* mutex) {
 }
 
 }  // namespace
+
+void let_in(const void* object) {
+  if (__builtin_expect(here.let_in != object, 1)) return;
+  here.let_in = nullptr;
+  if (may_switch() && here.critical == 0) yield();
+}
 
 int lock(pthread_mutex_t* mutex, Deadline deadline) {
   let_in(mutex);

@@ -7,6 +7,9 @@
 
 namespace unblock::mutex {
 
+// Whom this thread has woken by giving the object back may try before this thread takes it again: here.let_in says so.
+void let_in(const void* object);
+
 // pthread_mutex_lock(3) and pthread_mutex_unlock(3): 0 or an error number.
 int lock(pthread_mutex_t* mutex, Deadline deadline = Deadline::never());
 int unlock(pthread_mutex_t* mutex);

@@ -1,6 +1,7 @@
 // Mutexes, rwlocks, spin locks: whoever waits lets the holder run.
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <threads.h>
 
 #include <functional>
@@ -181,6 +182,29 @@ TEST(StdTimedMutex, TryLockFor) {
   std::timed_mutex mutex;
   expect_holder_runs([&] { return mutex.try_lock_for(std::chrono::hours(1)) ? 0 : 1; },
                      [&] { return mutex.unlock(), 0; }, [&] { return mutex.lock(), 0; });
+}
+
+// Used as a lock: this thread never waits but for the semaphore, which has a unit when it asks.
+TEST(Semaphore, IsNotKeptByWhoTakesItAgainAtOnce) {
+  sem_t semaphore;
+  ASSERT_EQ(sem_init(&semaphore, 0, 0), 0);
+  std::atomic<bool> coming = false, had_it = false;
+  std::thread other([&] {
+    coming = true;
+    EXPECT_EQ(sem_wait(&semaphore), 0);
+    had_it = true;
+    EXPECT_EQ(sem_post(&semaphore), 0);
+  });
+  EXPECT_TRUE(eventually(coming));
+  let_others_run();
+  while (!had_it) {
+    ASSERT_EQ(sem_post(&semaphore), 0);
+    ASSERT_EQ(sem_wait(&semaphore), 0);
+  }
+  ASSERT_EQ(sem_post(&semaphore), 0);
+  other.join();
+  EXPECT_EQ(sem_trywait(&semaphore), 0);
+  EXPECT_EQ(sem_trywait(&semaphore), -1);
 }
 
 }  // namespace
