@@ -27,6 +27,8 @@ namespace {
 
 // Bits of glibc's `__kind`: the type in the lowest two, robust 16, protocols 32 and 64, process-shared 128.
 constexpr int type_mask = 3, process_shared = 128;
+// A bit beyond libc's, and its priority ceiling: what we took off at the initialisation and answer for ourselves.
+constexpr int ceiling_shift = 16, has_ceiling = 1 << 24, ceiling_mask = has_ceiling | 0xff << ceiling_shift;
 
 // The owner died, and whoever took it next unlocked without repairing it. glibc's trylock then says so once and keeps
 // the lock word for ever; so it is busy for everybody after that, and whoever is parked must be told.
@@ -42,7 +44,14 @@ int attempt(pthread_mutex_t* mutex) {
 }
 
 // Only the type matters: libc's bookkeeping is the owner and nothing else.
-bool can_be_handed_over(const pthread_mutex_t* mutex) { return (mutex->__data.__kind & ~type_mask) == 0; }
+bool can_be_handed_over(const pthread_mutex_t* mutex) {
+  return (mutex->__data.__kind & ~(type_mask | ceiling_mask)) == 0;
+}
+
+void set_ceiling(pthread_mutex_t* mutex, int ceiling) {
+  int kind = (mutex->__data.__kind & ~ceiling_mask) | has_ceiling | ceiling << ceiling_shift;
+  __atomic_store_n(&mutex->__data.__kind, kind, __ATOMIC_RELAXED);
+}
 
 // Wakes the first who waits for the mutex, which the caller has just unlocked. True: somebody woke.
 bool wake_next(pthread_mutex_t* mutex) {
@@ -177,21 +186,46 @@ INTERPOSED int pthread_mutex_timedlock(pthread_mutex_t* mutex, const timespec* u
 }
 
 // pthread_mutex_init(3). Priority inheritance and protection of a private mutex are taken off: the kernel would look
-// for an owner that it does not know. And libc marks every robust one as process-shared, because the kernel wakes its
-// waiters as if it were; a private one loses that mark, which libc itself does not read, so that its waiters can park.
+// for an owner that it does not know, and green threads have no priorities to raise. And libc marks every robust one as
+// process-shared, because the kernel wakes its waiters as if it were; a private one loses that mark, which libc itself
+// does not read, so that its waiters can park.
 INTERPOSED int pthread_mutex_init(pthread_mutex_t* mutex, const pthread_mutexattr_t* attributes) {
   if (attributes == nullptr || lifecycle::native_reason() != nullptr) {
     return real::pthread_mutex_init(mutex, attributes);
   }
-  int shared = PTHREAD_PROCESS_PRIVATE;
+  int shared = PTHREAD_PROCESS_PRIVATE, protocol = PTHREAD_PRIO_NONE, ceiling = 0;
   pthread_mutexattr_getpshared(attributes, &shared);
   if (shared != PTHREAD_PROCESS_PRIVATE) return real::pthread_mutex_init(mutex, attributes);
   pthread_mutexattr_t plain = *attributes;
+  pthread_mutexattr_getprotocol(attributes, &protocol);
+  pthread_mutexattr_getprioceiling(attributes, &ceiling);
   pthread_mutexattr_setprotocol(&plain, PTHREAD_PRIO_NONE);
   int error = real::pthread_mutex_init(mutex, &plain);
-  if (error == 0) mutex->__data.__kind &= ~mutex::process_shared;
-  return error;
+  if (error != 0) return error;
+  mutex->__data.__kind &= ~mutex::process_shared;
+  if (protocol == PTHREAD_PRIO_PROTECT) mutex::set_ceiling(mutex, ceiling);
+  return 0;
 }
 INTERPOSED int __pthread_mutex_init(pthread_mutex_t* mutex, const pthread_mutexattr_t* attributes) {
   return pthread_mutex_init(mutex, attributes);
+}
+
+// pthread_mutex_getprioceiling(3).
+INTERPOSED int pthread_mutex_getprioceiling(const pthread_mutex_t* mutex, int* ceiling) noexcept {
+  int kind = __atomic_load_n(&mutex->__data.__kind, __ATOMIC_RELAXED);
+  if ((kind & mutex::has_ceiling) == 0) return real::pthread_mutex_getprioceiling(mutex, ceiling);
+  *ceiling = kind >> mutex::ceiling_shift & 0xff;
+  return 0;
+}
+
+// pthread_mutex_setprioceiling(3). Waits, without holding the carrier, until it has the mutex.
+INTERPOSED int pthread_mutex_setprioceiling(pthread_mutex_t* mutex, int ceiling, int* before) noexcept {
+  if ((mutex->__data.__kind & mutex::has_ceiling) == 0) {
+    return real::pthread_mutex_setprioceiling(mutex, ceiling, before);
+  }
+  if (ceiling < sched_get_priority_min(SCHED_FIFO) || ceiling > sched_get_priority_max(SCHED_FIFO)) return EINVAL;
+  if (int error = pthread_mutex_lock(mutex); error != 0) return error;
+  pthread_mutex_getprioceiling(mutex, before);
+  mutex::set_ceiling(mutex, ceiling);
+  return pthread_mutex_unlock(mutex);
 }

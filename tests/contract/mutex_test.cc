@@ -169,6 +169,38 @@ TEST(Mutex, AttributesAnswerWhatWasSetAndRefuseNonsense) {
   EXPECT_EQ(pthread_mutexattr_destroy(&attributes), 0);
 }
 
+TEST(Mutex, HasTheCeilingOfItsAttributesUntilAnotherIsSet) {
+  for (int kind : {PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_ERRORCHECK}) {
+    pthread_mutexattr_t attributes;
+    pthread_mutex_t mutex;
+    pthread_mutexattr_init(&attributes);
+    ASSERT_EQ(pthread_mutexattr_settype(&attributes, kind), 0);
+    ASSERT_EQ(pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_PROTECT), 0);
+    ASSERT_EQ(pthread_mutexattr_setprioceiling(&attributes, 17), 0);
+    ASSERT_EQ(pthread_mutex_init(&mutex, &attributes), 0);
+    int ceiling = 0, before = 0;
+    EXPECT_EQ(pthread_mutex_getprioceiling(&mutex, &ceiling), 0);
+    EXPECT_EQ(ceiling, 17);
+    EXPECT_EQ(pthread_mutex_setprioceiling(&mutex, 23, &before), 0);
+    EXPECT_EQ(before, 17);
+    EXPECT_EQ(pthread_mutex_getprioceiling(&mutex, &ceiling), 0);
+    EXPECT_EQ(ceiling, 23);
+    EXPECT_EQ(pthread_mutex_setprioceiling(&mutex, 0, &before), EINVAL);
+    EXPECT_EQ(pthread_mutex_setprioceiling(&mutex, 100, &before), EINVAL);
+    EXPECT_EQ(pthread_mutex_destroy(&mutex), 0);
+    pthread_mutexattr_destroy(&attributes);
+  }
+}
+
+TEST(Mutex, WithoutACeilingIsAskedForOneInVain) {
+  for (int protocol : {PTHREAD_PRIO_NONE, PTHREAD_PRIO_INHERIT}) {
+    OwnedMutex mutex({.protocol = protocol});
+    int ceiling = 0;
+    EXPECT_EQ(pthread_mutex_getprioceiling(mutex.get(), &ceiling), EINVAL);
+    EXPECT_EQ(pthread_mutex_setprioceiling(mutex.get(), 17, &ceiling), EINVAL);
+  }
+}
+
 TEST(Mutex, PriorityInheritingOneExcludesAndWakes) {
   OwnedMutex mutex({.protocol = PTHREAD_PRIO_INHERIT});
   long count = 0;

@@ -102,6 +102,20 @@ TEST(PriorityInheritingMutex, Lock) {
       lock, [&] { return pthread_mutex_unlock(&mutex); }, lock);
 }
 
+TEST(PriorityProtectingMutex, SetprioceilingWaitsForTheMutex) {
+  pthread_mutexattr_t attributes;
+  pthread_mutex_t mutex;
+  pthread_mutexattr_init(&attributes);
+  ASSERT_EQ(pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_PROTECT), 0);
+  ASSERT_EQ(pthread_mutex_init(&mutex, &attributes), 0);
+  int error = pthread_mutex_lock(&mutex);
+  if (error == EINVAL) GTEST_SKIP() << "this libc lets only real-time threads lock such a mutex";
+  ASSERT_EQ(error, 0);
+  int before;
+  expect_others_run_during([&] { EXPECT_EQ(pthread_mutex_setprioceiling(&mutex, 5, &before), 0); },
+                           [&] { EXPECT_EQ(pthread_mutex_unlock(&mutex), 0); });
+}
+
 class RwLock : public testing::Test {
  protected:
   void expect_writer_runs_during(std::function<int()> lock) {
