@@ -11,7 +11,8 @@ packages_of() {
     build) echo cmake ninja-build g++ pkg-config python3 libgtest-dev libbenchmark-dev libboost-context-dev \
                 libcli11-dev libelf-dev libdw-dev nlohmann-json3-dev libcapstone-dev ;;
     test) echo strace git curl openssl procps tinyproxy-bin microsocks stunnel4 mariadb-server-core mariadb-client \
-               openjdk-17-jdk-headless redis-server nginx-light make xz-utils python3-websockets ;;
+               openjdk-17-jdk-headless redis-server nginx-light make xz-utils python3-websockets \
+               ruby perl nodejs libjemalloc2 libtcmalloc-minimal4 ;;
     check) echo git clang-format ;;
     bench) echo strace valgrind git xz-utils ;;
     long) echo libpython3.11-testsuite ;;
