@@ -8,6 +8,12 @@ set(unblock_generated_folder ${CMAKE_CURRENT_BINARY_DIR}/package)
 add_library(unblock::unblock ALIAS unblock)
 install(TARGETS unblock EXPORT unblock LIBRARY)
 install(DIRECTORY include/unblock TYPE INCLUDE)
+
+# gdb loads the extension by itself from its own folder, in which the path of the library is repeated, when the prefix is
+# gdb's own; beside the library it does where its user has declared that folder safe.
+foreach(folder ${CMAKE_INSTALL_LIBDIR} ${CMAKE_INSTALL_DATADIR}/gdb/auto-load${CMAKE_INSTALL_FULL_LIBDIR})
+  install(FILES scripts/unblock-gdb.py DESTINATION ${folder} RENAME libunblock.so.${PROJECT_VERSION}-gdb.py)
+endforeach()
 install(FILES LICENSE README.md TYPE DOC)
 install(EXPORT unblock NAMESPACE unblock:: FILE unblockConfig.cmake DESTINATION ${unblock_package_folder})
 

@@ -10,7 +10,7 @@ packages_of() {
   case $1 in
     build) echo cmake ninja-build g++ pkg-config python3 libgtest-dev libbenchmark-dev libboost-context-dev \
                 libcli11-dev libelf-dev libdw-dev nlohmann-json3-dev libcapstone-dev ;;
-    test) echo strace git curl openssl procps tinyproxy-bin microsocks stunnel4 mariadb-server-core mariadb-client \
+    test) echo gdb strace git curl openssl procps tinyproxy-bin microsocks stunnel4 mariadb-server-core mariadb-client \
                openjdk-17-jdk-headless redis-server nginx-light make xz-utils python3-websockets \
                ruby perl nodejs libjemalloc2 libtcmalloc-minimal4 ;;
     check) echo git clang-format ;;
