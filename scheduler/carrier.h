@@ -75,6 +75,7 @@ struct Carrier {
   int kernel_tid;                              // immutable
   Carrier* next_spare;                         // guarded(idle lock)
   uint64_t clock;                              // owner: ticks when it last looked, which is just now; see switch.cc
+  std::atomic<int64_t> cpu_at_resume;          // its CPU clock when the thread that it runs came; 0: not counted
   Statistics statistics;                       // owner
   unsigned long kernel_mask;                   // host: the signal mask that the kernel has for this OS thread
   bool kernel_mask_known;                      // host

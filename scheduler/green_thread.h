@@ -32,6 +32,8 @@ struct GreenThread {
   bool bound_for_life;                // and that OS thread ends with it; owner
   std::atomic<uint32_t> detections;   // times in a row that the monitor found it outside any region
   std::atomic<uint32_t> quiet_parks;  // parks since; counted by the owner, set to 0 by the monitor
+  std::atomic<int64_t> cpu_used;      // see cpu_time.h; its carrier, others look
+  bool cpu_is_counted;                // it has been the kernel's count since then
   uint32_t calls_without_wait;        // see give_way(); owner
 };
 

@@ -1,6 +1,7 @@
 #include "scheduler/switch.h"
 
 #include "scheduler/check.h"
+#include "scheduler/cpu_time.h"
 #include "scheduler/sanitizer.h"
 #include "scheduler/thread_pointer.h"
 #include "scheduler/ticks.h"
@@ -39,6 +40,8 @@ Leaving resume(Carrier& carrier, GreenThread& green) {
   carrier.running.store(&green, std::memory_order_relaxed);
   carrier.in_region.store(false, std::memory_order_relaxed);  // a cancelled thread may have left one open
   note_entering(carrier, green);
+  if (__builtin_expect(cpu_time::is_counted.load(std::memory_order_relaxed), 0))
+    cpu_time::note_entering(carrier, green);
   void* back_to = sanitizer::enter(green.thread_pointer);
   load_thread_pointer(green.thread_pointer);
   transfer_t from = jump_fcontext(green.context, nullptr);
@@ -46,6 +49,7 @@ Leaving resume(Carrier& carrier, GreenThread& green) {
   sanitizer::leave(back_to);
   green.context = from.fctx;
   note_leaving(carrier, green);
+  if (__builtin_expect(cpu_time::is_counted.load(std::memory_order_relaxed), 0)) cpu_time::note_leaving(carrier, green);
   if (green.local->signals_recorded) carrier.local->signals_recorded = true;  // perhaps for others than this thread
   carrier.running.store(nullptr, std::memory_order_relaxed);
   green.carrier.store(nullptr, std::memory_order_relaxed);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "scheduler/cpu_time.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/thread_pointer.h"
 #include "shim/call_chain.h"
@@ -68,6 +69,7 @@ const char* begin() {
   int error = scheduler::start({processors, wanted.monitor}, main->green, carrier, make_first_carrier_block);
   if (error != 0) return error_text(error);
   here.green = &main->green;
+  cpu_time::begin(main->green);
   glibc::leave_initial_block();
   glibc::on_block(carrier->thread_pointer, [] { glibc::register_carrier_block(); });
   if (const char* why = glibc::wrap_credentials_signal(carrier_block_of_this_thread)) {

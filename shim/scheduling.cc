@@ -104,13 +104,6 @@ INTERPOSED int pthread_setaffinity_np(pthread_t handle, size_t size, const cpu_s
   return (int)-change(*thread, [&](pid_t tid) { return kernel::invoke(SYS_sched_setaffinity, tid, size, set); });
 }
 
-// pthread_getcpuclockid(3). No clock runs for a green thread alone: it is told the process's.
-INTERPOSED int pthread_getcpuclockid(pthread_t handle, clockid_t* clock) noexcept {
-  if (thread_of(handle) == nullptr) return real::pthread_getcpuclockid(handle, clock);
-  *clock = CLOCK_PROCESS_CPUTIME_ID;
-  return 0;
-}
-
 // sched_getaffinity(2) and its kin take the number of a thread.
 INTERPOSED int sched_getaffinity(pid_t pid, size_t size, cpu_set_t* set) noexcept {
   return real::sched_getaffinity(translated(pid), size, set);

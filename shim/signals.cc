@@ -8,6 +8,7 @@
 #include "scheduler/scheduler.h"
 #include "shim/blocking_call.h"
 #include "shim/cancellation.h"
+#include "shim/clock.h"
 #include "shim/lifecycle.h"
 #include "shim/overflow.h"
 #include "shim/real.h"
@@ -134,6 +135,10 @@ Thread* taker_of(int signal) {
 // A signal of the process that has found a thread which is not to have it, or a scheduler.
 void route(const siginfo_t& info) {
   int signal = info.si_signo;
+  if (Thread* target = clocks::target_of_timer(&info); target != nullptr) {
+    if (target->pending.add(info, false) == 0) alert(*target, signal);
+    return;
+  }
   Thread* taker = taker_of(signal);
   if (taker == nullptr) return send_back(signal, info);
   bool is_awaited = (taker->awaited.load(std::memory_order_relaxed) & bit(signal)) != 0;
@@ -163,6 +168,7 @@ bool is_fault(int signal, const siginfo_t* info) {
 // whoever else is running.
 bool is_for_another(const Thread& me, int signal, const siginfo_t* info) {
   if (me.is_ending) return true;
+  if (Thread* target = clocks::target_of_timer(info); target != nullptr) return target != &me;
   if (is_of_the_thread(signal, info)) return false;
   if (has_default_action(signal)) {
     Thread* taker = taker_of(signal);

@@ -1,7 +1,9 @@
 // Sleeping: a wait that only its deadline or a signal ends.
 
+#include "scheduler/cpu_time.h"
 #include "scheduler/wait.h"
 #include "shim/blocking_call.h"
+#include "shim/clock.h"
 #include "shim/deadline.h"
 #include "shim/real.h"
 
@@ -42,6 +44,20 @@ int sleep_for(const timespec* length, timespec* rest) {
   return error;
 }
 
+// Another thread's CPU clock goes no faster than time does: who sleeps for what is left of it never oversleeps.
+int sleep_on_cpu_time(Thread& owner, int flags, const timespec& time) {
+  if (!is_valid(time) || time.tv_sec < 0) return EINVAL;
+  cancellation::test();
+  constexpr int64_t shortest = 1'000'000;
+  int64_t until = kernel::nanoseconds(time) + (flags & TIMER_ABSTIME ? 0 : cpu_time::of(owner.green));
+  while (is_alive(owner)) {
+    int64_t left = until - cpu_time::of(owner.green);
+    if (left <= 0) break;
+    if (int error = sleep_until(Deadline::after(left > shortest ? left : shortest)); error != 0) return error;
+  }
+  return 0;
+}
+
 }  // namespace
 
 // nanosleep(2). Suspends the calling thread only.
@@ -57,6 +73,10 @@ INTERPOSED int __nanosleep(const timespec* length, timespec* rest) { return nano
 INTERPOSED int clock_nanosleep(clockid_t clock, int flags, const timespec* time, timespec* rest) {
   bool ours = clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME || clock == CLOCK_TAI;
   if (!lifecycle::on_green()) return real::clock_nanosleep(clock, flags, time, rest);
+  if (Thread* owner = clocks::owner_of(clock)) {
+    if (owner == this_thread()) return EINVAL;
+    return sleep_on_cpu_time(*owner, flags, *time);
+  }
   if (!ours) return in_long_region([&] { return real::clock_nanosleep(clock, flags, time, rest); });
   cancellation::test();
   if (!(flags & TIMER_ABSTIME)) return sleep_for(time, rest);

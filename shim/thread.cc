@@ -40,8 +40,9 @@ namespace {
 
 using enum Life::Bit;
 
-// Above every tid the kernel gives (2^22), below the bits that libc's locks use (2^30).
-constexpr int first_tid = (1 << 22) + 1, last_tid = (1 << 30) - 1;
+// Above every tid the kernel gives (2^22), below the bits that libc's locks use (2^30), and such that the number of a
+// thread's CPU clock can hold it (2^28).
+constexpr int first_tid = (1 << 22) + 1, last_tid = (1 << 28) - 1;
 std::atomic<int> next_tid{first_tid};
 
 int take_tid() {
