@@ -135,6 +135,7 @@ INTERPOSED int raise(int signal) {
   if (signal == 0) return 0;
   return (int)answer(-signals::direct_at(*this_thread(), signal));
 }
+INTERPOSED int gsignal(int signal) { return raise(signal); }
 
 // sigaltstack(2). The stack belongs to the green thread; its carrier tells the kernel while it runs.
 INTERPOSED int sigaltstack(const stack_t* wanted, stack_t* before) {

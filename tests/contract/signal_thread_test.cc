@@ -138,6 +138,13 @@ TEST_F(DirectedSignal, ToOneselfIsHandledBeforeTheCallReturns) {
     }
     EXPECT_EQ(raise(SIGUSR1), 0);
     EXPECT_EQ(handled, 4);
+    Blocked blocked({SIGUSR1});
+    EXPECT_EQ(gsignal(SIGUSR1), 0);  // raise by its other name
+    sigset_t set = set_of({SIGUSR1});
+    int taken = 0;
+    EXPECT_TRUE(is_pending(SIGUSR1));
+    EXPECT_EQ(sigwait(&set, &taken), 0);
+    EXPECT_EQ(taken, SIGUSR1);
     return nullptr;
   }));
 }

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Every call of libc that matters most (P0 of blocking_calls.tsv) is ours, or not_interposed.tsv says why it is not."""
+"""Every call of libc that matters most (P0 of blocking_calls.tsv) is ours, or not_interposed.tsv says why it is not; and
+so is every one on threads, locks, signals, identity and processes that many use (P1). The pages tell the same."""
 import csv
 import pathlib
 import unittest
 
+import coverage_table
 import elf
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -28,6 +30,14 @@ class Coverage(unittest.TestCase):
     def test_every_call_of_ours_is_classified(self):
         """`unblock check` says of it what its treatment says."""
         self.assertEqual(sorted(self.ours - set(self.calls)), [])
+
+    def test_every_p1_call_of_the_areas_is_ours_or_has_a_reason(self):
+        self.assertEqual(coverage_table.Coverage().unexplained(), [])
+
+    def test_pages_are_as_the_tables_say(self):
+        coverage = coverage_table.Coverage()
+        self.assertIn(coverage.summary(), coverage_table.README.read_text(), "run tests/house/coverage_table.py")
+        self.assertEqual(coverage_table.PAGE.read_text(), coverage.page(), "run tests/house/coverage_table.py")
 
     def test_no_reason_is_stale(self):
         self.assertEqual(sorted(set(self.reasons) & self.ours), [])
