@@ -28,3 +28,13 @@ unblock_contract_test(fork_load fork_load_test.cc PARKS join descriptor)
 unblock_contract_test(vfork vfork_test.cc PARKS join)
 unblock_departure_test(death_signal death_signal_test.cc PARKS join)
 unblock_contract_test(child_wait child_wait_test.cc PARKS join child)
+unblock_contract_test(set_id set_id_test.cc COUNTS green_threads_made)
+
+add_library(contract_thread_module MODULE programs/thread_module.cc)
+target_link_libraries(contract_thread_module PRIVATE Threads::Threads)
+unblock_contract_test(dlopen_threads dlopen_threads_test.cc PARKS join LIBRARIES ${CMAKE_DL_LIBS})
+target_compile_definitions(contract.dlopen_threads PRIVATE
+  TLS_GENERAL_DYNAMIC="$<TARGET_FILE:contract_tls_global-dynamic>"
+  TLS_INITIAL_EXEC="$<TARGET_FILE:contract_tls_initial-exec>" THREAD_MODULE="$<TARGET_FILE:contract_thread_module>")
+add_dependencies(contract.dlopen_threads
+  contract_tls_global-dynamic contract_tls_initial-exec contract_thread_module)
