@@ -28,7 +28,8 @@ void jump(int) {
   if (may_jump) siglongjmp(back, 1);
 }
 
-// A thread whose wait a handler leaves by a jump, many times; then what it waited for comes for nobody.
+// A thread whose wait a handler leaves by a jump, many times; then what it waited for comes for nobody. `wait` is the bare
+// call: a jump out of an allocation, say, would leave libc's own lock held.
 void expect_waits_can_be_left(std::function<void()> wait, std::function<void()> wake) {
   Handler handler(SIGUSR1, jump);
   constexpr int rounds = 20;
