@@ -2,6 +2,7 @@
 
 #include "tools/check/check.h"
 #include "tools/view/ps.h"
+#include "tools/view/top.h"
 
 namespace unblock::tools {
 namespace {
@@ -9,6 +10,7 @@ namespace {
 constexpr Command commands[] = {
     {"check", check},
     {"ps", view::ps},
+    {"top", view::top},
 };
 
 }  // namespace

@@ -7,6 +7,7 @@ namespace unblock::tools {
 const std::string_view help_text =
     R"(Usage: unblock [OPTION…] [--] PROGRAM [ARGUMENT…]
        unblock check PROGRAM    what becomes of each call that PROGRAM makes
+       unblock top PID          what its green threads do, again and again
 
 Runs PROGRAM, which was written with blocking calls and threads, unmodified: its threads become green threads that
 share a few OS threads and one event loop. Everything else about PROGRAM stays as it is.

@@ -85,12 +85,17 @@ void Greens::demand_active() const {
 }
 
 uint64_t Greens::number_at(uint64_t address, Field field) const {
-  uint64_t value = 0;
-  if (!target_.memory().read_all(address + field.offset, &value, std::min<size_t>(field.size, sizeof value))) {
+  std::vector<char> bytes = bytes_at(address + field.offset, field.size);
+  return Field{0, field.size}.of(bytes.data());
+}
+
+std::vector<char> Greens::bytes_at(uint64_t address, size_t size) const {
+  std::vector<char> bytes(size);
+  if (!target_.memory().read_all(address, bytes.data(), size)) {
     target_.explain_failed_read();
     fail(exit_damaged, target_.name() + ": what unblock has published of it leads nowhere");
   }
-  return value;
+  return bytes;
 }
 
 // Calls visit(address, bytes) for each object in use. `twice`: visit(address, bytes, the same read a second time).

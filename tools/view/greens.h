@@ -83,6 +83,10 @@ class Greens {
   // Has it stood still since it was read?
   bool stood_still(const Green& green) const;
 
+  // A field of the record at `address`, and bytes of the target. Throw Failure when they cannot be read.
+  uint64_t number_at(uint64_t address, Field field) const;
+  std::vector<char> bytes_at(uint64_t address, size_t size) const;
+
   const Target& target() const { return target_; }
   const Published& published() const { return published_; }
 
@@ -112,7 +116,6 @@ class Greens {
 
   template <class Visit>
   void for_each_slot(const char* pool, const char* kind, bool twice, Visit visit) const;
-  uint64_t number_at(uint64_t address, Field field) const;
 
   const Target& target_;
   Published published_;
