@@ -60,6 +60,14 @@ struct Processor {
   Processor* next_idle;       // guarded(idle lock)
 };
 
+// What a carrier was doing when its watcher last looked, for reports.
+struct Watched {
+  uint64_t switches, regions;  // switches: one more than were counted; 0: nothing was seen
+
+  int64_t since, cpu_time, region_since;  // nanoseconds; region_since 0: it is in none
+  bool told;
+};
+
 struct Carrier {
   std::atomic<Processor*> processor;           // null: none; written by whoever makes it owner or takes it
   boost::context::detail::fcontext_t context;  // of its scheduler while a green thread runs; owner
@@ -81,6 +89,7 @@ struct Carrier {
   bool kernel_mask_known;                      // host
   void* overflow_stack;                        // host: for threads without an alternate stack; kept for reuse
   const void* alternate_stack;                 // host: whose alternate stack the kernel has
+  Watched watched;                             // host
   int deferred_signal;                         // host: one that came while its OS thread was critical; 0: none
   siginfo_t deferred_info;                     // host: what came with it
   GreenThread* deferred_of;                    // host: on whose stack it came; null: on a scheduler's

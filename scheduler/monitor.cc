@@ -30,7 +30,8 @@ void count_detection(Carrier& carrier) {
   if (detections >= detections_before_binding) hog->bound.store(true, std::memory_order_relaxed);
 }
 
-// CPU time of an OS thread of this process, in nanoseconds.
+}  // namespace
+
 int64_t cpu_time(int kernel_tid) {
   constexpr int per_thread_schedule_clock = 6;  // clock_getcpuclockid's encoding, see CLOCK_THREAD_CPUTIME_ID
   timespec time = {};
@@ -38,7 +39,6 @@ int64_t cpu_time(int kernel_tid) {
   return kernel::nanoseconds(time);
 }
 
-// Is the OS thread runnable, as far as /proc tells? False where there is none.
 bool is_runnable(int kernel_tid) {
   char path[64] = "/proc/self/task/", digits[24], text[512];
   strcat(strcat(path, kernel::decimal(digits, kernel_tid)), "/stat");
@@ -50,6 +50,8 @@ bool is_runnable(int kernel_tid) {
   const char* name_end = strrchr(text, ')');
   return name_end != nullptr && name_end[1] == ' ' && name_end[2] == 'R';
 }
+
+namespace {
 
 // Has the carrier kept its thread by computing or by blocking in the kernel? One that is merely waiting for a CPU
 // gains nothing from a hand-off: there would be one more to wait. What it has computed adds up over the looks that
@@ -106,6 +108,7 @@ bool somebody_runs() {
 
 void run(void*) {
   int idle_looks = 0;
+  if (is_ticking) host::monitor_begins();
   for (;;) {
     start_wanted_carrier();
     if (is_ticking && idle_looks < idle_looks_before_sleep) {
@@ -113,6 +116,7 @@ void run(void*) {
       kernel::futex_wait(never, 0, &tick);
       ticks::note();
       idle_looks = look() ? 0 : idle_looks + 1;
+      host::monitor_looked();
       continue;
     }
     asleep.store(1, std::memory_order_seq_cst);

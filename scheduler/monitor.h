@@ -19,4 +19,8 @@ void nudge();
 void forget();
 bool running();
 
+// CPU time of an OS thread of this process, in nanoseconds. Is it runnable, as far as /proc tells? False without /proc.
+int64_t cpu_time(int kernel_tid);
+bool is_runnable(int kernel_tid);
+
 }  // namespace unblock::monitor

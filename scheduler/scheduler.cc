@@ -70,6 +70,7 @@ Carrier* take_carrier() {
   carrier->is_first = carrier->has_forked = carrier->ends_with_thread = carrier->kernel_mask_known = false;
   carrier->alternate_stack = nullptr;
   carrier->forking = nullptr;
+  carrier->watched = {};
   carrier->statistics = Statistics();
   return carrier;
 }

@@ -194,4 +194,15 @@ bool park_saved(GreenThread& green) {
          green.wait_word.compare_exchange_strong(word, word_of(epoch_of(word), parked), std::memory_order_acq_rel);
 }
 
+bool hold_parked(GreenThread& green) {
+  uint64_t word = green.wait_word.load(std::memory_order_acquire);
+  return phase_of(word) == parked &&
+         green.wait_word.compare_exchange_strong(word, word_of(epoch_of(word), armed), std::memory_order_acq_rel);
+}
+
+void let_go(GreenThread& green) {
+  Critical critical;
+  if (!park_saved(green)) make_runnable(green);
+}
+
 }  // namespace unblock

@@ -97,6 +97,12 @@ bool wake_thread(GreenThread& green, Wakeup result);
 // Has this thread begun a wait that it has not yet returned from?
 bool is_waiting(const GreenThread& green);
 
+// Keeps a parked thread from running while somebody looks at its stack: its wait goes back to `armed`, as it was just
+// before it left its stack, so a waker that comes meanwhile ends the wait and queues nothing. let_go() does what the
+// scheduler does at step 4. False: it was not parked. Call from: any thread; let_go() soon, and on the same thread.
+bool hold_parked(GreenThread& green);
+void let_go(GreenThread& green);
+
 // Lets the others run. Suspends: the calling green thread, which stays runnable.
 void yield();
 

@@ -1,7 +1,10 @@
 #include "shim/call_chain.h"
 
+#include <dlfcn.h>
 #include <execinfo.h>
 #include <string.h>
+
+#include "shim/real.h"
 
 // Where the linker has put us.
 extern "C" {
@@ -15,13 +18,23 @@ namespace {
 bool is_primed;
 
 // Frames of ours that may stand below the program's.
-constexpr int most_of_ours = 12;
+constexpr int most_of_ours = 24;
 
 }  // namespace
 
 bool prime() {
   void* frame;
   return is_primed = is_primed || backtrace(&frame, 1) > 0;
+}
+
+void* function_at(void* return_address) {
+  using Find = void* (*)(void*);
+  // The name has a version, for which dlsym looks in that library alone; it was loaded by prime().
+  static auto find = [] {
+    void* library = real::dlopen("libgcc_s.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    return library != nullptr ? reinterpret_cast<Find>(dlsym(library, "_Unwind_FindEnclosingFunction")) : nullptr;
+  }();
+  return find != nullptr ? find(return_address) : nullptr;
 }
 
 bool is_ours(const void* address) { return address >= &__ehdr_start && address < &_end; }

@@ -19,6 +19,10 @@ bool prime();
 // ones left out. Returns how many: 0 before prime(). Suspends: never.
 int record(void** frames, int count);
 
+// Where the function around this return address begins, by its unwinding information, which stripped files have too.
+// Null: not known.
+void* function_at(void* return_address);
+
 // Does this address lie in our library?
 bool is_ours(const void* address);
 

@@ -47,6 +47,12 @@ void read_creation_stacks(const char* name, const char* value) {
   if (!configuration.creation_stacks && !is(value, "0")) refuse(name, value, "0 or 1");
 }
 
+void read_report_hogs(const char* name, const char* value) {
+  if (is(value, "0")) return;
+  configuration.report_threshold = threshold_of(value);
+  if (configuration.report_threshold == 0) refuse(name, value, accepted_threshold);
+}
+
 struct Variable {
   const char* name;
   void (*read)(const char* name, const char* value);
@@ -58,6 +64,7 @@ constexpr Variable variables[] = {
     {"UNBLOCK_MONITOR", read_monitor},
     {"UNBLOCK_STATS", read_statistics},
     {"UNBLOCK_CREATION_STACKS", read_creation_stacks},
+    {"UNBLOCK_REPORT_HOGS", read_report_hogs},
 };
 
 // The value of the first entry of that name, as getenv finds it; null when there is none.
@@ -87,6 +94,10 @@ const Configuration& read(const char* const* environment) {
   for (const Variable& variable : variables) {
     const char* value = value_of(environment, variable.name);
     if (value != nullptr && *value != '\0') variable.read(variable.name, value);
+  }
+  if (configuration.report_threshold != 0 && !configuration.monitor) {
+    kernel::say_line("UNBLOCK_REPORT_HOGS needs the monitor, which UNBLOCK_MONITOR=0 turns off; nothing is reported");
+    configuration.report_threshold = 0;
   }
   return configuration;
 }

@@ -3,6 +3,7 @@
 // system calls only and takes the environment as an argument, because getenv finds nothing yet.
 
 #include <stddef.h>
+#include <stdint.h>
 
 namespace unblock::configuration {
 
@@ -12,6 +13,7 @@ struct Configuration {
   bool monitor = true;               // UNBLOCK_MONITOR: 0 or 1
   const char* statistics = nullptr;  // UNBLOCK_STATS: null (0 or unset), "1", or an absolute path
   bool creation_stacks = false;      // UNBLOCK_CREATION_STACKS: 0 or 1
+  int64_t report_threshold = 0;      // UNBLOCK_REPORT_HOGS, in nanoseconds; 0: no reports. Never without the monitor
 };
 
 // Reads the configuration from `environment`, an array of NAME=VALUE that ends with null. An empty value is as good as

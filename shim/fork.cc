@@ -19,6 +19,7 @@
 #include "shim/lifecycle.h"
 #include "shim/open_file.h"
 #include "shim/real.h"
+#include "shim/reporter.h"
 #include "shim/shared_memory.h"
 #include "shim/signal_actions.h"
 #include "shim/signals.h"
@@ -88,6 +89,7 @@ void in_child() {
     glibc::keep_only_blocks(me->green.thread_pointer, here.carrier->thread_pointer);
     glibc::follow_fork(here.carrier->thread_pointer);
   }
+  reporter::after_fork_in_child();
   scheduler::after_fork_in_child(here.green, here.carrier);
   forget_other_threads(me);
   shared_memory::after_fork_in_child();

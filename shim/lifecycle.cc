@@ -75,7 +75,8 @@ const char* begin() {
   if (const char* why = glibc::wrap_credentials_signal(carrier_block_of_this_thread)) {
     kernel::say_line("setuid and its kin may hang: ", why);
   }
-  if (wanted.creation_stacks && !call_chain::prime()) {
+  bool wants_stacks = wanted.creation_stacks || wanted.report_threshold != 0;
+  if (wants_stacks && !call_chain::prime()) {
     kernel::say_line("no stacks can be recorded: this process has no libgcc_s.so.1");
   }
   catch_end_of_main();  // libc's own cancellation points end it, too

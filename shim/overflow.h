@@ -13,6 +13,6 @@ void leave_alternate_stacks_to_the_program();
 
 // The alternate stack of a carrier for threads that have none of their own; null when there is to be none.
 void* carrier_stack(Carrier& carrier);
-constexpr size_t carrier_stack_bytes = 16 * 1024;
+constexpr size_t carrier_stack_bytes = 64 * 1024;
 
 }  // namespace unblock::overflow

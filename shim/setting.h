@@ -62,4 +62,23 @@ constexpr uint64_t stack_bytes_of(const char* text) {
   return value * unit;
 }
 
+constexpr int64_t least_threshold = 1'000'000, most_threshold = 3'600'000'000'000;  // nanoseconds
+constexpr char accepted_threshold[] = "a time from 1ms to 3600s, as a whole number with us, ms or s";
+
+constexpr bool is_word(const char* text, const char* word) {
+  for (; *text != '\0' && *text == *word; ++text) ++word;
+  return *text == *word;
+}
+
+// The nanoseconds that `text` stands for; 0 when it is not an accepted time.
+constexpr int64_t threshold_of(const char* text) {
+  uint64_t value = read_digits(text);
+  uint64_t unit = is_word(text, "us")   ? 1'000
+                  : is_word(text, "ms") ? 1'000'000
+                  : is_word(text, "s")  ? 1'000'000'000
+                                        : 0;
+  if (unit == 0 || value > most_threshold / unit || value * unit < least_threshold) return 0;
+  return (int64_t)(value * unit);
+}
+
 }  // namespace unblock::configuration

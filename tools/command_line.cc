@@ -36,6 +36,7 @@ void add_options(CLI::App& app, CommandLine& line) {
   app.add_flag("--stats{1}", line.statistics);
   app.add_flag("!--no-monitor", line.monitor)->disable_flag_override();
   app.add_flag("--creation-stacks", line.creation_stacks)->disable_flag_override();
+  app.add_option("--report-hogs", line.report_hogs);
 }
 
 [[noreturn]] void refuse(const std::string& option, const std::string& value, const char* accepted) {
@@ -49,6 +50,11 @@ void check_values(const CLI::App& app, const CommandLine& line) {
   if (app.count("--stack") != 0 && configuration::stack_bytes_of(line.stack.c_str()) == 0) {
     refuse("--stack", line.stack, configuration::accepted_stack);
   }
+  if (app.count("--report-hogs") == 0) return;
+  if (configuration::threshold_of(line.report_hogs.c_str()) == 0) {
+    refuse("--report-hogs", line.report_hogs, configuration::accepted_threshold);
+  }
+  if (!line.monitor) throw Failure{exit_own_failure, "--report-hogs needs the monitor: not with --no-monitor"};
 }
 
 [[noreturn]] void print_and_exit(std::string_view text) {

@@ -13,6 +13,7 @@ struct CommandLine {
   std::string statistics;  // "1": a report on standard error; a path: lines in that file; empty: not given
   bool monitor = true;
   bool creation_stacks = false;
+  std::string report_hogs;  // empty: not given
   std::vector<std::string> words;  // the program and its arguments
 };
 

@@ -1,6 +1,7 @@
 #include "tools/commands.h"
 
 #include "tools/check/check.h"
+#include "tools/view/name_lines.h"
 #include "tools/view/ps.h"
 #include "tools/view/top.h"
 
@@ -11,6 +12,7 @@ constexpr Command commands[] = {
     {"check", check},
     {"ps", view::ps},
     {"top", view::top},
+    {"name-lines", view::name_lines},
 };
 
 }  // namespace

@@ -22,6 +22,9 @@ Options (each has a twin in the environment, which children of PROGRAM inherit):
   --no-monitor     do not watch for threads that keep their processor too long      UNBLOCK_MONITOR=0
                    (for tests: one endless loop then stops the other threads)
   --creation-stacks  remember of each thread who created it, for 'unblock stack'    UNBLOCK_CREATION_STACKS=1
+  --report-hogs TIME  report on standard error, once for each place, what holds     UNBLOCK_REPORT_HOGS=TIME
+                   others up for so long (50ms, 1s): a thread that keeps its processor, a lock held across a wait,
+                   threads that wait for each other's locks for ever
   -h, --help       print this text and exit
   -V, --version    print the version and exit
 

@@ -39,6 +39,7 @@ void set_twins(const CommandLine& line) {
       line.statistics == "1" || line.statistics.empty() ? line.statistics : statistics_path(line.statistics));
   set("UNBLOCK_MONITOR", line.monitor ? "" : "0");
   set("UNBLOCK_CREATION_STACKS", line.creation_stacks ? "1" : "");
+  set("UNBLOCK_REPORT_HOGS", line.report_hogs);
 }
 
 void set_preload(const Program& program, const Library& library) {

@@ -41,7 +41,10 @@ void* listed_block() {
   return block_of_carrier();
 }
 
+void (*on_interruption)(void* context);
+
 void answer_credentials_signal(int signal, siginfo_t* info, void* context) {
+  if (info->si_code == SI_QUEUE && info->si_value.sival_ptr == &on_interruption) return on_interruption(context);
   void* listed = listed_block();
   void* current = thread_pointer();
   if (!listed || listed == current) return libc_action.handler(signal, info, context);
@@ -95,6 +98,15 @@ const char* wrap_credentials_signal(void* (*carrier_block)()) {
   present.handler = answer_credentials_signal;
   if (kernel::invoke(SYS_rt_sigaction, credentials_signal, &present, nullptr, kernel_mask_size) < 0) return failure;
   return nullptr;
+}
+
+bool interrupt(int kernel_tid, void (*handler)(void* context)) {
+  on_interruption = handler;
+  siginfo_t info = {};
+  info.si_signo = credentials_signal;
+  info.si_code = SI_QUEUE;
+  info.si_value.sival_ptr = &on_interruption;
+  return kernel::invoke(SYS_rt_tgsigqueueinfo, kernel::invoke(SYS_getpid), kernel_tid, credentials_signal, &info) == 0;
 }
 
 void follow_fork(void* block_of_fork) {

@@ -35,6 +35,10 @@ void register_carrier_block();
 // the end of a sentence.
 const char* wrap_credentials_signal(void* (*carrier_block)());
 
+// Runs handler(ucontext) on the OS thread, on whatever block it has loaded, by signal 33: the program can neither block
+// it nor see it. False: there is no such OS thread. One handler for all times. Thread-safe; needs the wrapper above.
+bool interrupt(int kernel_tid, void (*handler)(void* context));
+
 // In the child of a fork libc lists its only thread under the block on which fork was called.
 void follow_fork(void* block_of_fork);
 

@@ -78,6 +78,21 @@ TEST_F(ConfigurationTest, RecordsCreationStacksOnlyWhenAsked) {
   expect_one_line({"UNBLOCK_CREATION_STACKS", "'yes'", "0 or 1"});
 }
 
+TEST_F(ConfigurationTest, ReportsFromAThresholdOn) {
+  EXPECT_EQ(read_from({}).report_threshold, 0);
+  EXPECT_EQ(read_from({"UNBLOCK_REPORT_HOGS=0"}).report_threshold, 0);
+  EXPECT_EQ(read_from({"UNBLOCK_REPORT_HOGS=50ms"}).report_threshold, 50'000'000);
+  EXPECT_EQ(read_from({"UNBLOCK_REPORT_HOGS=2s"}).report_threshold, 2'000'000'000);
+  EXPECT_EQ(read_from({"UNBLOCK_REPORT_HOGS=1000us"}).report_threshold, 1'000'000);
+  EXPECT_EQ(said_, "");
+  for (const char* entry : {"UNBLOCK_REPORT_HOGS=50", "UNBLOCK_REPORT_HOGS=999us", "UNBLOCK_REPORT_HOGS=1h"}) {
+    EXPECT_EQ(read_from({entry}).report_threshold, 0);
+    expect_one_line({"UNBLOCK_REPORT_HOGS", accepted_threshold});
+  }
+  EXPECT_EQ(read_from({"UNBLOCK_REPORT_HOGS=50ms", "UNBLOCK_MONITOR=0"}).report_threshold, 0);
+  expect_one_line({"UNBLOCK_REPORT_HOGS", "monitor"});
+}
+
 // The program may overwrite its environment, as setproctitle does.
 TEST_F(ConfigurationTest, KeepsThePathItself) {
   char entry[] = "UNBLOCK_STATS=/tmp/statistics";

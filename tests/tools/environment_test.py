@@ -10,7 +10,7 @@ class Twins(CommandTest):
     def twins(self, *options, **changes):
         output = self.unblock(*options, "env", environment=self.environment(**changes)).stdout
         names = ("UNBLOCK_PROCESSORS", "UNBLOCK_STACK", "UNBLOCK_STATS", "UNBLOCK_MONITOR",
-                 "UNBLOCK_CREATION_STACKS")
+                 "UNBLOCK_CREATION_STACKS", "UNBLOCK_REPORT_HOGS")
         lines = (line.partition("=") for line in output.splitlines())
         return {name: value for name, _, value in lines if name in names}
 
@@ -24,6 +24,7 @@ class Twins(CommandTest):
                           "UNBLOCK_MONITOR": "0", "UNBLOCK_CREATION_STACKS": "1"})
 
     def test_an_option_wins_over_the_environment(self):
+        self.assertEqual(self.twins("--report-hogs", "50ms", UNBLOCK_REPORT_HOGS="1s"), {"UNBLOCK_REPORT_HOGS": "50ms"})
         self.assertEqual(self.twins("--processors", "3", UNBLOCK_PROCESSORS=1, UNBLOCK_STACK="1M"),
                          {"UNBLOCK_PROCESSORS": "3", "UNBLOCK_STACK": "1M"})
 

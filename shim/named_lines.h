@@ -1,0 +1,18 @@
+#pragma once
+// Source lines for a report. The library knows addresses only, and finds the nearest exported function; names of all
+// functions and lines need debug information, which the `unblock` command reads. Where that command stands beside the
+// library, it is run for each report, as a child that the program cannot see, and prints the report itself.
+
+#include "shim/lines.h"
+#include "shim/stack_of.h"
+
+namespace unblock::named_lines {
+
+// Adds a line for each frame: the address, the function as far as it is known, the file and the offset in it.
+void add(Lines& lines, const StackOf& stack);
+
+// Prints the text, with functions and lines where they can be had, and empties it. Call from: an OS thread of our own,
+// as it may take long.
+void print(Lines& lines);
+
+}  // namespace unblock::named_lines
