@@ -23,9 +23,11 @@ struct GreenThread {
   std::atomic<Carrier*> carrier;               // where it runs, or null; owner: that carrier; others only look
   std::atomic<Waiter*> waiter;                 // the wait it is in; only for looking at from outside
   uint64_t resumed_at;                         // when it last entered its stack, in ticks; 0: never; its carrier
-  uint64_t waiting_since;             // when it last left its stack, or began to wait as an OS thread; as above
-  uint64_t run_ticks;                 // sum of its times between the two; as above
-  uint64_t resumptions;               // how often it entered its stack; as above
+  uint64_t waiting_since;  // when it last left its stack, or began to wait as an OS thread; as above
+  uint64_t run_ticks;      // sum of its times between the two; as above
+  uint64_t resumptions;    // how often it entered its stack; as above
+  Lock os_wait_lock;
+  Waiter* os_waiter;                  // the wait that it is in as an OS thread, or null; guarded(os_wait_lock)
   const void* waiting_for;            // what it waits for, as the Waiter was told; owner
   WaitKind wait_kind;                 // and how; owner
   std::atomic<bool> bound;            // has an OS thread to itself: it waits as one

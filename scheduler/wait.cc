@@ -98,6 +98,11 @@ bool wake_thread(GreenThread& green, Wakeup result) {
   return end_wait(green, epoch_of(green.wait_word.load(std::memory_order_acquire)), result);
 }
 
+bool wake_os_wait(GreenThread& green, Wakeup result) {
+  Held held(green.os_wait_lock);
+  return green.os_waiter != nullptr && green.os_waiter->wake(result);
+}
+
 bool is_waiting(const GreenThread& green) {
   return phase_of(green.wait_word.load(std::memory_order_relaxed)) != running;
 }
@@ -154,11 +159,21 @@ Wakeup Waiter::wait_as_os_thread(Deadline deadline) {
   if (green != nullptr && !green->bound_for_life && count_quiet_park(*green)) {
     green->bound.store(false, std::memory_order_relaxed);
   }
+  Waiter* outer = nullptr;  // that of what a signal handler has interrupted
+  if (green != nullptr) {
+    Held held(green->os_wait_lock);
+    outer = green->os_waiter;
+    green->os_waiter = this;
+  }
   while (os_word_.load(std::memory_order_acquire) == 0) {
     timespec left = deadline.is_never() ? timespec{} : deadline.left();
     long result = kernel::futex_wait(os_word_, 0, deadline.is_never() ? nullptr : &left);
     if (result == -ETIMEDOUT) wake(Wakeup::timed_out);
     if (result == -EINTR) wake(Wakeup::interrupted);
+  }
+  if (green != nullptr) {
+    Held held(green->os_wait_lock);  // [unlink-before-return]
+    green->os_waiter = outer;
   }
   ends_as_os_thread();
   return (Wakeup)(os_word_.load(std::memory_order_acquire) - 1);

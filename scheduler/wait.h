@@ -94,6 +94,9 @@ class Waiter {
 // True when it ended a wait.
 bool wake_thread(GreenThread& green, Wakeup result);
 
+// The same for a thread that waits as an OS thread does. Not for oneself.
+bool wake_os_wait(GreenThread& green, Wakeup result);
+
 // Has this thread begun a wait that it has not yet returned from?
 bool is_waiting(const GreenThread& green);
 

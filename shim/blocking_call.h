@@ -48,7 +48,12 @@ auto in_cancellable_region(Call call) {
 // `timeout` is SO_RCVTIMEO or SO_SNDTIMEO in nanoseconds: with one, a signal's SA_RESTART does not count (signal(7)).
 inline long wait_until_ready(int fd, Direction direction, Deadline deadline) {
   uint32_t handlers_before = signals::handlers_run();
-  switch (wait_for_descriptor(fd, direction, deadline)) {
+  auto wait = [&] {
+    if (may_switch()) return wait_for_descriptor(fd, direction, deadline);
+    cancellation::Point point;  // it waits in the kernel
+    return wait_for_descriptor(fd, direction, deadline);
+  };
+  switch (wait()) {
     case Wakeup::ready: return 0;
     case Wakeup::timed_out: return -EAGAIN;
     case Wakeup::closed: return -EBADF;

@@ -86,7 +86,8 @@ int request(Thread& thread, pthread_t handle) {
   }
   // It acts when it next runs, if its type is asynchronous: whatever it waits for.
   thread.asked_to_end.store(true, std::memory_order_seq_cst);
-  wake_thread(thread.green, ends(thread.green.wait_kind) ? Wakeup::cancelled : Wakeup::interrupted);
+  Wakeup result = ends(thread.green.wait_kind) ? Wakeup::cancelled : Wakeup::interrupted;
+  if (!wake_thread(thread.green, result)) wake_os_wait(thread.green, result);
   signals::interrupt(thread);
   return 0;
 }

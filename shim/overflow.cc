@@ -14,9 +14,9 @@ namespace {
 constexpr uintptr_t reach = 64 * 1024;
 
 bool is_overflow(const Thread& thread, const void* address) {
-  if (thread.is_main || thread.stack_address == nullptr) return false;
+  if (thread.is_main || thread.green.stack == nullptr) return false;
   auto fault = reinterpret_cast<uintptr_t>(address);
-  auto lowest = reinterpret_cast<uintptr_t>(thread.stack_address);
+  auto lowest = reinterpret_cast<uintptr_t>(thread.green.stack->base) + thread.green.stack->guard_size;
   return fault < lowest && fault >= lowest - thread.guard_size - reach;
 }
 

@@ -121,6 +121,10 @@ bool give_stack_and_block(Thread& thread, const ThreadAttributes& wanted) {
     give_back_stack(stack);
     return false;
   }
+  if (!programs_own) {  // what was asked for, block included; what was rounded up lies below
+    thread.stack_address = stack->top() - wanted.stack_size;
+    thread.stack_size = wanted.stack_size;
+  }
   thread.green.thread_pointer = pointer;
   thread.green.local = glibc::own_local(pointer, &here);
   *thread.green.local = {};
