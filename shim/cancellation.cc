@@ -53,32 +53,33 @@ struct KernelAction {
 // libc's handler takes a request only from the signal; ours stands in the thread's block already.
 void arrive(int) {
   if (!lifecycle::on_green()) return;
-  if (here.critical != 0 || here.waits != 0) {
-    here.signals_recorded = true;
-    return;
-  }
+  here.signals_recorded = true;
+  if (here.critical != 0 || here.waits != 0) return;
   int saved_errno = errno;
-  act_if_asynchronous();
+  host::deliver_recorded_signals();
   errno = saved_errno;
-}
-
-// Replaces the handler that libc's first pthread_cancel has installed.
-void replace_libcs_handler() {
-  static std::atomic<bool> done;
-  if (done.exchange(true)) return;
-  constexpr int libcs_cancel_signal = 32;
-  KernelAction action = {};
-  kernel::invoke(SYS_rt_sigaction, libcs_cancel_signal, nullptr, &action, sizeof action.mask);
-  action.handler = arrive;
-  action.flags |= SA_NODEFER;  // the thread may end in it, and the OS thread goes on
-  kernel::invoke(SYS_rt_sigaction, libcs_cancel_signal, &action, nullptr, sizeof action.mask);
 }
 
 }  // namespace
 
+void take_over_signal() {
+  constexpr int libcs_cancel_signal = 32, libcs_credentials_signal = 33;
+  KernelAction action = {};
+  kernel::invoke(SYS_rt_sigaction, libcs_cancel_signal, nullptr, &action, sizeof action.mask);
+  if (action.handler == arrive) return;
+  if (action.handler == SIG_DFL) {  // the way back from a handler is the same for all
+    kernel::invoke(SYS_rt_sigaction, libcs_credentials_signal, nullptr, &action, sizeof action.mask);
+  }
+  action.handler = arrive;
+  action.flags |= SA_NODEFER | SA_RESTART;  // the thread may end in it, and the OS thread goes on
+  action.mask = 0;
+  kernel::invoke(SYS_rt_sigaction, libcs_cancel_signal, &action, nullptr, sizeof action.mask);
+}
+
 int request(Thread& thread, pthread_t handle) {
   real::pthread_cancel(handle);
-  replace_libcs_handler();
+  static std::atomic<bool> libc_has_installed_its_own;
+  if (!libc_has_installed_its_own.exchange(true)) take_over_signal();
   glibc::cancel(thread.green.thread_pointer);
   if (&thread == this_thread()) {
     act_if_asynchronous();

@@ -15,6 +15,9 @@ bool ends(WaitKind kind);
 // Ends the calling thread if so; the cleanup handlers run.
 void test();
 
+// Puts our handler in the place of libc's for the signal by which it cancels, or where libc will put its own.
+void take_over_signal();
+
 // Ends the calling thread if it was asked to and its type is asynchronous.
 void act_if_asynchronous();
 

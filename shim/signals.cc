@@ -417,10 +417,9 @@ void begin(Thread& main) {
   note_mask(main.mask);
 }
 
-void inherit_mask(Thread& thread, const pthread_attr_t* attributes) {
-  sigset_t set;
-  if (attributes != nullptr && pthread_attr_getsigmask_np(attributes, &set) == 0) {
-    thread.mask = first_word(&set) & ~libcs_own;
+void inherit_mask(Thread& thread, bool has_its_own, Mask its_own) {
+  if (has_its_own) {
+    thread.mask = its_own & ~libcs_own;
   } else if (Thread* creator = this_thread(); creator != nullptr) {
     thread.mask = creator->mask;
   } else {
@@ -504,7 +503,8 @@ void before_resume(Carrier& carrier, GreenThread& green) {
   Thread& thread = thread_of(green);
   if (!carrier.kernel_mask_known || carrier.kernel_mask != thread.mask) signals::set_kernel_mask(carrier, thread.mask);
   signals::apply_alternate_stack(carrier, thread);
-  if ((thread.pending.pending() & ~thread.mask) || thread.asked_to_end.load(std::memory_order_seq_cst)) {
+  if ((thread.pending.pending() & ~thread.mask) || thread.asked_to_end.load(std::memory_order_seq_cst) ||
+      thread.has_order.load(std::memory_order_seq_cst)) {
     green.local->signals_recorded = true;
   }
 }
@@ -562,6 +562,7 @@ void deliver_recorded_signals() {
     here.signals_recorded = true;  // for the end of the wait
     return;
   }
+  if (me.has_order.load(std::memory_order_relaxed) && !me.is_ending) schedule_order::carry_out(me);
   signals::deliver_pending();
   if (here.carrier->kernel_mask != me.mask) signals::set_kernel_mask(*here.carrier, me.mask);  // lets in the next one
   if (me.asked_to_end.load(std::memory_order_relaxed) && !me.is_ending) cancellation::act_if_asynchronous();

@@ -31,7 +31,7 @@ namespace unblock::signals {
 void begin(Thread& main);
 
 // A new thread has the mask of its creator, or the one in its attributes.
-void inherit_mask(Thread& thread, const pthread_attr_t* attributes);
+void inherit_mask(Thread& thread, bool has_its_own, unsigned long its_own);
 void thread_begins(Thread& thread);
 void thread_ends(Thread& thread, bool unwound);
 

@@ -103,12 +103,14 @@ void reset(Thread& thread) {
   thread.result = PTHREAD_CANCELED;
 }
 
-// Lays out stack and block: the block stands at the top of the stack, as libc's own does.
+// Lays out stack and block: the block stands at the top of the stack, as libc's own does, and within the size that was
+// asked for, unless that would take much of a small one.
 bool give_stack_and_block(Thread& thread, const ThreadAttributes& wanted) {
   size_t block_bytes = glibc::block_size() + glibc::block_alignment();
   bool programs_own = wanted.stack_address != nullptr;
-  Stack* stack = programs_own ? wrap_stack(wanted.stack_address, wanted.stack_size)
-                              : take_stack(wanted.stack_size + block_bytes, wanted.guard_size);
+  size_t size = wanted.stack_size + (wanted.stack_size < 32 * block_bytes ? block_bytes : 0);
+  Stack* stack =
+      programs_own ? wrap_stack(wanted.stack_address, wanted.stack_size) : take_stack(size, wanted.guard_size);
   if (stack == nullptr) return false;
   uintptr_t block = reinterpret_cast<uintptr_t>(stack->top()) - glibc::block_size();
   block &= ~(uintptr_t)(glibc::block_alignment() - 1);
@@ -120,10 +122,6 @@ bool give_stack_and_block(Thread& thread, const ThreadAttributes& wanted) {
   if (pointer == nullptr) {
     give_back_stack(stack);
     return false;
-  }
-  if (!programs_own) {  // what was asked for, block included; what was rounded up lies below
-    thread.stack_address = stack->top() - wanted.stack_size;
-    thread.stack_size = wanted.stack_size;
   }
   thread.green.thread_pointer = pointer;
   thread.green.local = glibc::own_local(pointer, &here);
@@ -148,6 +146,7 @@ struct Wish {
 
 int create(pthread_t* handle, const pthread_attr_t* attributes, const Wish& wish) {
   ThreadAttributes wanted = read_attributes(attributes);
+  if (wanted.error != 0) return wanted.error;
   Thread* thread = threads.take();
   if (thread == nullptr) return EAGAIN;
   reset(*thread);
@@ -164,7 +163,11 @@ int create(pthread_t* handle, const pthread_attr_t* attributes, const Wish& wish
   Thread* creator = this_thread();
   thread->creator = creator != nullptr ? creator->id : 0;
   inherit_name(*thread, creator);
-  signals::inherit_mask(*thread, attributes);
+  signals::inherit_mask(*thread, wanted.has_mask, wanted.mask);
+  if (wanted.order.has_policy || wanted.order.has_affinity) {
+    thread->order = wanted.order;
+    thread->has_order.store(true, std::memory_order_relaxed);
+  }
   thread->id = count_birth();
   if (wanted.detached) thread->life.store(detached, std::memory_order_relaxed);
   *handle = reinterpret_cast<pthread_t>(thread->green.thread_pointer);

@@ -7,6 +7,7 @@
 
 #include "scheduler/green_thread.h"
 #include "scheduler/pool.h"
+#include "shim/schedule_order.h"
 #include "shim/signal_queue.h"
 
 namespace unblock {
@@ -46,7 +47,12 @@ struct Thread {
   std::atomic<bool> asked_to_end;      // by pthread_cancel, while somebody else ran
   bool must_not_restart;               // owner: a handler without SA_RESTART has run since it last began to wait
   std::atomic<uint32_t> handlers_run;  // owner
-  stack_t alternate_stack;             // owner
+  // See schedule_order.h.
+  std::atomic<bool> has_order;  // written under order_lock
+  Lock order_lock;
+  ScheduleOrder order;  // guarded(order_lock)
+
+  stack_t alternate_stack;  // owner
 
   // Return addresses of who created it, innermost first, where the operator has asked for that. Null: not asked for.
   void** creation_stack;    // immutable

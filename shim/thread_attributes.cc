@@ -19,8 +19,34 @@ size_t default_stack_size() {
   return size;
 }
 
+// Policy, priority and affinity, where they are not the process's.
+void read_schedule(const pthread_attr_t& attributes, ThreadAttributes& wanted) {
+  int inherit = PTHREAD_INHERIT_SCHED, policy = SCHED_OTHER;
+  sched_param parameters = {};
+  pthread_attr_getinheritsched(&attributes, &inherit);
+  pthread_attr_getschedpolicy(&attributes, &policy);
+  pthread_attr_getschedparam(&attributes, &parameters);
+  if (inherit == PTHREAD_EXPLICIT_SCHED) {
+    wanted.error = schedule_order::check_policy(policy, parameters.sched_priority);
+    wanted.order.has_policy = policy != SCHED_OTHER;
+    wanted.order.policy = policy;
+    wanted.order.priority = parameters.sched_priority;
+  }
+  cpu_set_t mine;
+  CPU_ZERO(&mine);
+  pthread_attr_getaffinity_np(&attributes, sizeof wanted.order.affinity, &wanted.order.affinity);
+  if (CPU_COUNT(&wanted.order.affinity) == CPU_SETSIZE) return;  // none was set
+  if (wanted.error == 0) wanted.error = schedule_order::check_affinity(wanted.order.affinity);
+  kernel::invoke(SYS_sched_getaffinity, 0, sizeof mine, &mine);
+  wanted.order.has_affinity = !CPU_EQUAL(&mine, &wanted.order.affinity);
+}
+
 ThreadAttributes read(const pthread_attr_t& attributes, bool by_default) {
   ThreadAttributes wanted = {};
+  read_schedule(attributes, wanted);
+  sigset_t mask;
+  wanted.has_mask = pthread_attr_getsigmask_np(&attributes, &mask) == 0;
+  if (wanted.has_mask) wanted.mask = *reinterpret_cast<unsigned long*>(&mask);
   int state = PTHREAD_CREATE_JOINABLE;
   pthread_attr_getdetachstate(&attributes, &state);
   wanted.detached = state == PTHREAD_CREATE_DETACHED;

@@ -12,6 +12,10 @@ struct ThreadAttributes {
   size_t stack_size;
   size_t guard_size;
   bool detached;
+  bool has_mask;  // a signal mask of its own, not the creator's
+  unsigned long mask;
+  ScheduleOrder order;  // what differs from the process's
+  int error;            // what cannot be had: EINVAL or EPERM
 };
 
 // Null attributes are pthread_getattr_default_np(3)'s. The operator's stack size replaces a default, never a wish.

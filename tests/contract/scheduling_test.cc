@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "threads.h"
 
 namespace {
@@ -83,6 +85,75 @@ TEST(Policy, OfAThreadCanBeSetAndStaysItsOwn) {
 TEST(Policy, ImpossibleOneIsEinval) {
   sched_param none{};
   EXPECT_EQ(join(start_thread([&] { return word(pthread_setschedparam(pthread_self(), 4711, &none)); })), word(EINVAL));
+}
+
+// What another thread says of a thread holds whether that one runs or waits.
+TEST(Policy, AndAffinityOfAnotherThreadCanBeSet) {
+  for (bool runs : {false, true}) {
+    std::atomic<bool> coming = false, told = false;
+    cpu_set_t all, one;
+    ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
+    CPU_ZERO(&one);
+    for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++cpu) {
+      if (CPU_ISSET(cpu, &all)) CPU_SET(cpu, &one);
+    }
+    pthread_t thread = start_thread([&] {
+      coming = true;
+      if (runs) {
+        while (!told) continue;
+      } else {
+        EXPECT_TRUE(eventually([&] { return usleep(1000), told.load(); }));
+      }
+      cpu_set_t mine;
+      EXPECT_EQ(sched_getscheduler(0), SCHED_BATCH);
+      EXPECT_EQ(sched_getaffinity(0, sizeof mine, &mine), 0);
+      EXPECT_TRUE(CPU_EQUAL(&mine, &one));
+      return nullptr;
+    });
+    EXPECT_TRUE(eventually(coming));
+    sched_param none{};
+    int policy = -1;
+    cpu_set_t its;
+    EXPECT_EQ(pthread_setschedparam(thread, SCHED_BATCH, &none), 0);
+    EXPECT_EQ(pthread_setaffinity_np(thread, sizeof one, &one), 0);
+    EXPECT_EQ(pthread_getschedparam(thread, &policy, &none), 0);
+    EXPECT_EQ(policy, SCHED_BATCH);
+    EXPECT_EQ(pthread_getaffinity_np(thread, sizeof its, &its), 0);
+    EXPECT_TRUE(CPU_EQUAL(&its, &one));
+    EXPECT_EQ(pthread_setschedparam(thread, 4711, &none), EINVAL);
+    told = true;
+    join(thread);
+    EXPECT_EQ(sched_getscheduler(0), SCHED_OTHER);
+  }
+}
+
+TEST(Policy, AndAffinityComeFromTheAttributes) {
+  ThreadAttributes attributes;
+  sched_param none{};
+  cpu_set_t all, one;
+  ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
+  CPU_ZERO(&one);
+  for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++cpu) {
+    if (CPU_ISSET(cpu, &all)) CPU_SET(cpu, &one);
+  }
+  EXPECT_EQ(pthread_attr_setinheritsched(attributes.get(), PTHREAD_EXPLICIT_SCHED), 0);
+  EXPECT_EQ(pthread_attr_setschedpolicy(attributes.get(), SCHED_OTHER), 0);
+  EXPECT_EQ(pthread_attr_setschedparam(attributes.get(), &none), 0);
+  EXPECT_EQ(pthread_attr_setaffinity_np(attributes.get(), sizeof one, &one), 0);
+  join(start_thread(
+      [&] {
+        cpu_set_t mine;
+        EXPECT_EQ(sched_getaffinity(0, sizeof mine, &mine), 0);
+        EXPECT_TRUE(CPU_EQUAL(&mine, &one));
+        return nullptr;
+      },
+      attributes.get()));
+  CPU_ZERO(&one);
+  EXPECT_EQ(pthread_attr_setaffinity_np(attributes.get(), sizeof one, &one), 0);
+  pthread_t thread;
+  EXPECT_EQ(pthread_create(
+                &thread, attributes.get(), [](void*) -> void* { return nullptr; }, nullptr),
+            EINVAL);
 }
 
 TEST(Niceness, OfAThreadCanBeSetAndStaysItsOwn) {
