@@ -18,6 +18,7 @@ test_subprocess test_fork1 test_wait3 test_wait4 test_popen test_posix test_os t
 test_multiprocessing_fork test_multiprocessing_spawn test_io
 """.split()
 MODULE_SECONDS = 900
+RESOURCES = {"test_socketserver": "network", "test_timeout": "network"}  # the loopback does for most of their tests
 UNAVAILABLE = ["ThreadedVSOCK*"]  # a virtual machine may have the address family and nobody to talk to
 
 
@@ -28,7 +29,8 @@ class CpythonSuite(unblocked.ProgramTest):
         report = self.folder / "report.xml"
         report.unlink(missing_ok=True)
         ignored = [word for name in UNAVAILABLE for word in ("-i", name)]
-        command = ["/usr/bin/python3", "-m", "test", "-W", "--junit-xml", report, *ignored, module]
+        resources = ["-u", RESOURCES[module]] if module in RESOURCES else []
+        command = ["/usr/bin/python3", "-m", "test", "-W", "--junit-xml", report, *resources, *ignored, module]
         with open(self.folder / "output", "w+", errors="replace") as output:
             try:
                 result = subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output,
