@@ -46,6 +46,7 @@ void enter_window() {
   GreenThread* green = here.green;
   if (green == nullptr) return;
   Carrier* carrier = here.carrier;
+  carrier->has_forked = true;
   carrier->forking = green;
   glibc::swap_libc_variables(green->thread_pointer, carrier->thread_pointer);
   load_thread_pointer(carrier->thread_pointer);
@@ -101,7 +102,6 @@ void in_child() {
 pid_t fork_with(pid_t (*real_fork)()) {
   if (!lifecycle::on_green()) return real_fork();
   open_files::share_all();
-  here.carrier->has_forked = true;
   return real_fork();
 }
 
@@ -118,6 +118,14 @@ using namespace unblock;
 // fork(2).
 INTERPOSED pid_t fork(void) { return fork_with(real::fork); }
 INTERPOSED pid_t __fork(void) { return fork(); }
+
+// _Fork(3) runs no handlers of the program's, but ours.
+INTERPOSED pid_t _Fork(void) {
+  enter_window();
+  pid_t child = real::_Fork();
+  child == 0 ? in_child() : in_parent();
+  return child;
+}
 
 // What vfork(2) becomes once threads are green; see vfork.S.
 extern "C" __attribute__((visibility("hidden"))) pid_t unblock_fork_for_vfork_(void) { return fork(); }

@@ -1,6 +1,7 @@
-// vfork and daemon in a program with threads.
+// vfork, _Fork, forkpty and daemon in a program with threads.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -55,6 +56,50 @@ TEST(Vfork, WorksAgainAndAgainFromManyThreads) {
     }));
   }
   for (pthread_t thread : threads) EXPECT_EQ(join(thread), word(1));
+}
+
+// What a child must be able to do: threads, waits, and a pid that is its thread's.
+int work_of_a_child() {
+  if (gettid() != getpid()) return 1;
+  Connection pair = pipe_connection();
+  pthread_t writer = start_thread([&] { return usleep(1000), send_text(pair.far, "x"), nullptr; });
+  if (read_text(pair.near) != "x") return 2;
+  join(writer);
+  return 45;
+}
+
+bool handler_ran;
+
+int end_of_underscore_fork() {
+  pid_t child = _Fork();
+  if (child == 0) _exit(handler_ran ? 3 : work_of_a_child());
+  return child > 0 ? end_of(child) : -1;
+}
+
+TEST(UnderscoreFork, ChildIsAWholeProcessAndNoHandlersOfTheProgramRun) {
+  ASSERT_EQ(pthread_atfork([] { handler_ran = true; }, nullptr, nullptr), 0);
+  handler_ran = false;
+  EXPECT_EQ(end_of_underscore_fork(), 45);
+  EXPECT_EQ(join(start_thread([] { return word(end_of_underscore_fork()); })), word(45));
+  EXPECT_FALSE(handler_ran);
+}
+
+int end_of_forkpty() {
+  int terminal = -1;
+  pid_t child = forkpty(&terminal, nullptr, nullptr, nullptr);
+  if (child == 0) {
+    if (!isatty(STDIN_FILENO) || getsid(0) != getpid()) _exit(4);
+    if (write(STDOUT_FILENO, "tty", 3) != 3) _exit(5);
+    _exit(work_of_a_child());
+  }
+  Descriptor closed = terminal;
+  EXPECT_EQ(read_text(terminal), "tty");
+  return child > 0 ? end_of(child) : -1;
+}
+
+TEST(Forkpty, ChildIsAWholeProcessOnATerminal) {
+  EXPECT_EQ(end_of_forkpty(), 45);
+  EXPECT_EQ(join(start_thread([] { return word(end_of_forkpty()); })), word(45));
 }
 
 // daemon(3) forks and ends the parent: so it is called in a child, and what it became says over a pipe what it is.
