@@ -21,7 +21,7 @@ target_compile_definitions(contract.dlopen_tls PRIVATE
   TLS_INITIAL_EXEC="$<TARGET_FILE:contract_tls_initial-exec>")
 add_dependencies(contract.dlopen_tls contract_tls_global-dynamic contract_tls_initial-exec)
 
-unblock_contract_test(command command_test.cc PARKS join)
+unblock_contract_test(command command_test.cc PARKS join child)
 unblock_contract_test(spawn spawn_test.cc PARKS join)
 unblock_contract_test(fork_inheritance fork_inheritance_test.cc PARKS join)
 unblock_contract_test(fork_load fork_load_test.cc PARKS join descriptor)
