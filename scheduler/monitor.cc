@@ -108,7 +108,7 @@ bool somebody_runs() {
 
 void run(void*) {
   int idle_looks = 0;
-  if (is_ticking) host::monitor_begins();
+  host::monitor_begins();
   for (;;) {
     start_wanted_carrier();
     if (is_ticking && idle_looks < idle_looks_before_sleep) {

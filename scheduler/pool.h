@@ -45,6 +45,17 @@ class Pool {
     }
   }
 
+  // The same without the lock, for who may have been interrupted anywhere: it may meet an object that is just taken or
+  // given back. Async-signal-safe.
+  template <class Visit>
+  void for_each_unlocked(Visit visit) {
+    for (Chunk* chunk = chunks_; chunk != nullptr; chunk = chunk->next) {
+      for (size_t i = 0; i < chunk->used; ++i) {
+        if (chunk->slots[i].taken) visit(chunk->slots[i].object);
+      }
+    }
+  }
+
   size_t taken() const { return taken_; }
   Lock& lock() { return lock_; }
 

@@ -16,4 +16,10 @@ void note() {
   }
 }
 
+int64_t nanoseconds_since(uint64_t then) {
+  int64_t elapsed = kernel::now() - begin.nanoseconds.load(std::memory_order_relaxed);
+  uint64_t present = now(), ticks = present - begin.ticks.load(std::memory_order_relaxed);
+  return (int64_t)((double)(present - then) / (double)(ticks + 1) * (double)elapsed);
+}
+
 }  // namespace unblock::ticks

@@ -21,6 +21,9 @@ struct Point {
 // file has for the present.
 extern Point begin, latest;
 
+// How long ago that was, by the rate since `begin`. Async-signal-safe.
+int64_t nanoseconds_since(uint64_t then);
+
 // Reads both clocks into `latest`, and the first time into `begin` as well.
 void note();
 

@@ -47,6 +47,16 @@ void read_creation_stacks(const char* name, const char* value) {
   if (!configuration.creation_stacks && !is(value, "0")) refuse(name, value, "0 or 1");
 }
 
+void read_dump_signal(const char* name, const char* value) {
+  configuration.dump_signal = signal_of(value);
+  if (configuration.dump_signal == 0) refuse(name, value, accepted_signal);
+}
+
+void read_dump_on_crash(const char* name, const char* value) {
+  configuration.dump_on_crash = is(value, "1");
+  if (!configuration.dump_on_crash && !is(value, "0")) refuse(name, value, "0 or 1");
+}
+
 void read_report_hogs(const char* name, const char* value) {
   if (is(value, "0")) return;
   configuration.report_threshold = threshold_of(value);
@@ -65,6 +75,8 @@ constexpr Variable variables[] = {
     {"UNBLOCK_STATS", read_statistics},
     {"UNBLOCK_CREATION_STACKS", read_creation_stacks},
     {"UNBLOCK_REPORT_HOGS", read_report_hogs},
+    {"UNBLOCK_DUMP_SIGNAL", read_dump_signal},
+    {"UNBLOCK_DUMP_ON_CRASH", read_dump_on_crash},
 };
 
 // The value of the first entry of that name, as getenv finds it; null when there is none.

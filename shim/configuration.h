@@ -13,6 +13,8 @@ struct Configuration {
   bool monitor = true;               // UNBLOCK_MONITOR: 0 or 1
   const char* statistics = nullptr;  // UNBLOCK_STATS: null (0 or unset), "1", or an absolute path
   bool creation_stacks = false;      // UNBLOCK_CREATION_STACKS: 0 or 1
+  int dump_signal = 0;               // UNBLOCK_DUMP_SIGNAL; 0: none
+  bool dump_on_crash = false;        // UNBLOCK_DUMP_ON_CRASH: 0 or 1
   int64_t report_threshold = 0;      // UNBLOCK_REPORT_HOGS, in nanoseconds; 0: no reports. Never without the monitor
 };
 

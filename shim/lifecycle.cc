@@ -12,6 +12,7 @@
 #include "scheduler/thread_pointer.h"
 #include "shim/call_chain.h"
 #include "shim/configuration.h"
+#include "shim/dump.h"
 #include "shim/fork.h"
 #include "shim/glibc/carrier_block.h"
 #include "shim/glibc/symbols.h"
@@ -75,7 +76,7 @@ const char* begin() {
   if (const char* why = glibc::wrap_credentials_signal(carrier_block_of_this_thread)) {
     kernel::say_line("setuid and its kin may hang: ", why);
   }
-  bool wants_stacks = wanted.creation_stacks || wanted.report_threshold != 0;
+  bool wants_stacks = wanted.creation_stacks || wanted.report_threshold != 0 || dump::is_wanted_on_crash();
   if (wants_stacks && !call_chain::prime()) {
     kernel::say_line("no stacks can be recorded: this process has no libgcc_s.so.1");
   }
@@ -83,6 +84,7 @@ const char* begin() {
   signals::begin(*main);
   phase = Phase::active;
   stdio::begin();
+  dump::begin();
   overflow::begin();
   return nullptr;
 }

@@ -7,6 +7,7 @@
 #include "shim/named_lines.h"
 #include "shim/reporter.h"
 #include "shim/stack_of.h"
+#include "shim/wait_words.h"
 
 namespace unblock::lock_waits {
 namespace {
@@ -67,12 +68,6 @@ uint64_t ticks_before(int64_t nanoseconds) {
   return now - (uint64_t)(rate * (double)nanoseconds);
 }
 
-uint64_t milliseconds_since(uint64_t ticks_then) {
-  int64_t elapsed = kernel::now() - ticks::begin.nanoseconds.load(std::memory_order_relaxed);
-  uint64_t now = ticks::now(), begin = ticks::begin.ticks.load(std::memory_order_relaxed);
-  return (uint64_t)((double)(now - ticks_then) / (double)(now - begin + 1) * (double)elapsed / 1e6);
-}
-
 Object* find(const void* address) {
   for (size_t i = 0; i < object_count; ++i) {
     if (objects[i].address == address) return &objects[i];
@@ -125,10 +120,6 @@ Object* next_of(const Object& object) {
 bool still_holds(const Object& object) {
   if (wait_of(*object.owner) != object.owners_wait) return false;
   return object.kind == WaitKind::join || owner_tid_of(object.kind, object.address) == object.owner_tid;
-}
-
-Lines& operator<<(Lines& lines, const Thread& thread) {
-  return lines << "thread " << thread.id << " \"" << thread.name << "\"";
 }
 
 const char* noun(WaitKind kind) { return kind == WaitKind::rwlock ? "rwlock" : "mutex"; }
@@ -188,14 +179,11 @@ void report_held(Object& object, uint64_t long_ago, Lines& lines) {
   const Wait& wait = object.owners_wait;
   if (object.kind == WaitKind::join || wait.kind == WaitKind::none || has_owner(wait.kind)) return;
   if (wait.since > long_ago || !still_holds(object)) return;
-  static constexpr const char* words[] = {
-      "",          "a descriptor", "descriptors", "", "a condition",     "a semaphore", "",       "a once",
-      "a barrier", "a spin lock",  "a futex",     "", "a point in time", "a signal",    "a child"};
   StackOf stack = stack_of_parked(*object.owner);
   if (stack.count == 0 || reporter::is_known(reinterpret_cast<uint64_t>(stack.place()))) return;
   lines << "unblock: lock held across a wait: " << *object.owner << " holds " << noun(object.kind) << " "
-        << object.address << " and has waited for " << words[(int)wait.kind] << " for "
-        << milliseconds_since(wait.since) << " ms, at\n";
+        << object.address << " and has waited for " << words_of(wait.kind) << " for "
+        << (uint64_t)(ticks::nanoseconds_since(wait.since) / 1'000'000) << " ms, at\n";
   named_lines::add(lines, stack);
   lines << "unblock: " << object.waiters << (object.waiters == 1 ? " thread waits" : " threads wait")
         << " for that lock, the longest: " << *object.waiter << ", at\n";

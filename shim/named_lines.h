@@ -11,8 +11,14 @@ namespace unblock::named_lines {
 // Adds a line for each frame: the address, the function as far as it is known, the file and the offset in it.
 void add(Lines& lines, const StackOf& stack);
 
+// The same without the loader's help, and so without functions: async-signal-safe after prepare().
+void add_addresses(Lines& lines, const StackOf& stack);
+
+// Looks for the command and for what the others need. print() does so by itself where it was not called.
+void prepare();
+
 // Prints the text, with functions and lines where they can be had, and empties it. Call from: an OS thread of our own,
-// as it may take long.
+// as it may take long, or a process that is about to die. Async-signal-safe after prepare().
 void print(Lines& lines);
 
 }  // namespace unblock::named_lines

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "scheduler/kernel.h"
+#include "shim/dump.h"
 #include "shim/real.h"
 #include "shim/thread.h"
 
@@ -20,13 +21,14 @@ bool is_overflow(const Thread& thread, const void* address) {
   return fault < lowest && fault >= lowest - thread.guard_size - reach;
 }
 
-void report(int signal, siginfo_t* info, void*) {
+void report(int signal, siginfo_t* info, void* context) {
   Thread* me = this_thread();
   if (me != nullptr && info->si_code > 0 && is_overflow(*me, info->si_addr)) {
     char id[24], size[24];
     kernel::say_line("stack overflow in thread ", kernel::decimal(id, (int64_t)me->id), " \"", me->name,
                      "\" (stack of ", kernel::decimal(size, (int64_t)(me->stack_size / 1024)), " KiB; see --stack)");
   }
+  dump::before_death(signal, info, context);
   // The instruction faults again, now with the default action: the native signal and the native core.
   struct sigaction plain = {};
   plain.sa_handler = SIG_DFL;
@@ -52,14 +54,23 @@ void* carrier_stack(Carrier& carrier) {
   return carrier.overflow_stack;
 }
 
-void begin() {
+namespace {
+
+bool catch_fatal(int signal) {
   struct sigaction action;
-  if (real::sigaction(SIGSEGV, nullptr, &action) != 0 || action.sa_handler != SIG_DFL) return;
+  if (real::sigaction(signal, nullptr, &action) != 0 || action.sa_handler != SIG_DFL) return false;
   action = {};
   action.sa_sigaction = report;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-  real::sigaction(SIGSEGV, &action, nullptr);
-  watching = true;
+  return real::sigaction(signal, &action, nullptr) == 0;
+}
+
+}  // namespace
+
+void begin() {
+  watching = catch_fatal(SIGSEGV);
+  if (!dump::is_wanted_on_crash()) return;
+  for (int signal : {SIGBUS, SIGABRT, SIGILL, SIGFPE}) watching |= catch_fatal(signal);
 }
 
 }  // namespace unblock::overflow

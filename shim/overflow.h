@@ -5,7 +5,8 @@
 
 namespace unblock::overflow {
 
-// Catches SIGSEGV while the program leaves it at its default, on a stack that each carrier has for it.
+// Catches SIGSEGV, and for dumps the other signals of faults and of abort(3), while the program leaves them at their
+// default, on a stack that each carrier has for it.
 void begin();
 
 // The program installs handlers that ask for an alternate stack: none of ours may stand where it wants none.

@@ -3,6 +3,7 @@
 #include "scheduler/monitor.h"
 #include "scheduler/roots.h"
 #include "shim/configuration.h"
+#include "shim/dump.h"
 #include "shim/lock_waits.h"
 #include "shim/named_lines.h"
 
@@ -149,6 +150,7 @@ void after_fork_in_child() {
 namespace unblock::host {
 
 void monitor_begins() {
+  dump::start_receiver();
   if (configuration::current().report_threshold == 0 || reporter::is_running.exchange(true)) return;
   if (int error = start_os_thread(reporter::run, nullptr); error != 0) no_os_thread(error);
 }

@@ -70,6 +70,25 @@ constexpr bool is_word(const char* text, const char* word) {
   return *text == *word;
 }
 
+constexpr char accepted_signal[] = "HUP, QUIT, USR1, USR2, WINCH, IO, PWR or a number from 34 to 64";
+
+// The number of the signal that `text` names, with or without SIG before it; 0 when it is not an accepted one. The
+// numbers are those of x86-64 and aarch64.
+constexpr int signal_of(const char* text) {
+  struct Name {
+    const char* text;
+    int number;
+  };
+  constexpr Name names[] = {{"HUP", 1},    {"QUIT", 3}, {"USR1", 10}, {"USR2", 12},
+                            {"WINCH", 28}, {"IO", 29},  {"PWR", 30}};
+  const char* name = text[0] == 'S' && text[1] == 'I' && text[2] == 'G' ? text + 3 : text;
+  for (const Name& each : names) {
+    if (is_word(name, each.text)) return each.number;
+  }
+  uint64_t number = read_digits(text);
+  return *text == '\0' && number >= 34 && number <= 64 ? (int)number : 0;
+}
+
 // The nanoseconds that `text` stands for; 0 when it is not an accepted time.
 constexpr int64_t threshold_of(const char* text) {
   uint64_t value = read_digits(text);

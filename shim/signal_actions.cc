@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "scheduler/lock.h"
+#include "shim/dump.h"
 #include "shim/lifecycle.h"
 #include "shim/overflow.h"
 #include "shim/real.h"
@@ -35,6 +36,7 @@ constexpr unsigned long never_guarded = bit(SIGSEGV) | bit(SIGBUS) | bit(SIGFPE)
 
 // The action for the kernel that stands for the program's.
 struct sigaction in_front_of(int signal, const struct sigaction& action) {
+  if (dump::is_operators(signal)) return dump::action();
   struct sigaction ours = action;
   if (action.sa_handler == SIG_DFL && (guarded.load(std::memory_order_relaxed) & bit(signal))) {
     ours = {};

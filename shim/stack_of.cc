@@ -81,6 +81,12 @@ void* StackOf::place() const {
   return count != 0 ? frames[0] : nullptr;
 }
 
+StackOf stack_of_interrupted(const ucontext_t& context) {
+  StackOf stack;
+  record_interrupted(context, stack);
+  return stack;
+}
+
 StackOf stack_of_parked(Thread& thread) {
   StackOf stack;
   if (!hold_parked(thread.green)) return stack;

@@ -7,6 +7,8 @@
 // system calls. A call that the kernel never restarts (signal(7)) ends with EINTR all the same, so only threads that
 // compute should be asked.
 
+#include <ucontext.h>
+
 #include "shim/call_chain.h"
 #include "shim/thread.h"
 
@@ -25,5 +27,8 @@ struct StackOf {
 // one at a time, after call_chain::prime().
 StackOf stack_of_parked(Thread& thread);
 StackOf stack_of_running(Thread& thread);
+
+// Of the thread that a signal has interrupted, in its handler. Async-signal-safe after call_chain::prime().
+StackOf stack_of_interrupted(const ucontext_t& context);
 
 }  // namespace unblock

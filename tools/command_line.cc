@@ -37,6 +37,8 @@ void add_options(CLI::App& app, CommandLine& line) {
   app.add_flag("!--no-monitor", line.monitor)->disable_flag_override();
   app.add_flag("--creation-stacks", line.creation_stacks)->disable_flag_override();
   app.add_option("--report-hogs", line.report_hogs);
+  app.add_option("--dump-signal", line.dump_signal);
+  app.add_flag("--dump-on-crash", line.dump_on_crash)->disable_flag_override();
 }
 
 [[noreturn]] void refuse(const std::string& option, const std::string& value, const char* accepted) {
@@ -49,6 +51,9 @@ void check_values(const CLI::App& app, const CommandLine& line) {
   }
   if (app.count("--stack") != 0 && configuration::stack_bytes_of(line.stack.c_str()) == 0) {
     refuse("--stack", line.stack, configuration::accepted_stack);
+  }
+  if (app.count("--dump-signal") != 0 && configuration::signal_of(line.dump_signal.c_str()) == 0) {
+    refuse("--dump-signal", line.dump_signal, configuration::accepted_signal);
   }
   if (app.count("--report-hogs") == 0) return;
   if (configuration::threshold_of(line.report_hogs.c_str()) == 0) {

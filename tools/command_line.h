@@ -14,6 +14,8 @@ struct CommandLine {
   bool monitor = true;
   bool creation_stacks = false;
   std::string report_hogs;  // empty: not given
+  std::string dump_signal;  // empty: not given
+  bool dump_on_crash = false;
   std::vector<std::string> words;  // the program and its arguments
 };
 

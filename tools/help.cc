@@ -25,6 +25,9 @@ Options (each has a twin in the environment, which children of PROGRAM inherit):
   --report-hogs TIME  report on standard error, once for each place, what holds     UNBLOCK_REPORT_HOGS=TIME
                    others up for so long (50ms, 1s): a thread that keeps its processor, a lock held across a wait,
                    threads that wait for each other's locks for ever
+  --dump-signal SIGNAL  on this signal (USR2, for example) print a line for each    UNBLOCK_DUMP_SIGNAL=SIGNAL
+                   thread, and the stack of the one it meets, on standard error; implies --dump-on-crash
+  --dump-on-crash  do so before the process dies of a fault or of abort              UNBLOCK_DUMP_ON_CRASH=1
   -h, --help       print this text and exit
   -V, --version    print the version and exit
 

@@ -40,6 +40,8 @@ void set_twins(const CommandLine& line) {
   set("UNBLOCK_MONITOR", line.monitor ? "" : "0");
   set("UNBLOCK_CREATION_STACKS", line.creation_stacks ? "1" : "");
   set("UNBLOCK_REPORT_HOGS", line.report_hogs);
+  set("UNBLOCK_DUMP_SIGNAL", line.dump_signal);
+  set("UNBLOCK_DUMP_ON_CRASH", line.dump_on_crash ? "1" : "");
 }
 
 void set_preload(const Program& program, const Library& library) {

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -91,6 +92,19 @@ TEST_F(ConfigurationTest, ReportsFromAThresholdOn) {
   }
   EXPECT_EQ(read_from({"UNBLOCK_REPORT_HOGS=50ms", "UNBLOCK_MONITOR=0"}).report_threshold, 0);
   expect_one_line({"UNBLOCK_REPORT_HOGS", "monitor"});
+}
+
+TEST_F(ConfigurationTest, DumpsOnASignalAndOnACrash) {
+  EXPECT_EQ(read_from({}).dump_signal, 0);
+  EXPECT_EQ(read_from({"UNBLOCK_DUMP_SIGNAL=USR2"}).dump_signal, SIGUSR2);
+  EXPECT_EQ(read_from({"UNBLOCK_DUMP_SIGNAL=SIGUSR1"}).dump_signal, SIGUSR1);
+  EXPECT_EQ(read_from({"UNBLOCK_DUMP_SIGNAL=40"}).dump_signal, 40);
+  EXPECT_TRUE(read_from({"UNBLOCK_DUMP_ON_CRASH=1"}).dump_on_crash);
+  EXPECT_EQ(said_, "");
+  EXPECT_EQ(read_from({"UNBLOCK_DUMP_SIGNAL=KILL"}).dump_signal, 0);
+  expect_one_line({"UNBLOCK_DUMP_SIGNAL", "'KILL'", accepted_signal});
+  EXPECT_FALSE(read_from({"UNBLOCK_DUMP_ON_CRASH=2"}).dump_on_crash);
+  expect_one_line({"UNBLOCK_DUMP_ON_CRASH", "0 or 1"});
 }
 
 // The program may overwrite its environment, as setproctitle does.
