@@ -48,6 +48,7 @@ class Page {
         now_(now),
         form_(form),
         colours_(form.has_colours ? with_colours : without_colours),
+        waits_(source, now.greens),
         seconds_(std::max(1e-3, std::chrono::duration<double>(now.taken - before.taken).count())) {
     for (const Green& each : before.greens) run_before_[each.id] = each.run_time.value_or(0);
   }
@@ -128,8 +129,11 @@ class Page {
     return text.empty() ? "none" : text;
   }
 
-  static bool is_hog(const Green& green) {
-    return green.state == State::running && green.wait_kind.empty() && green.since.value_or(0) > hog_nanoseconds;
+  // Has computed for long: who stands in a system call, which the library may not know, does not.
+  bool is_hog(const Green& green) {
+    bool runs_long =
+        green.state == State::running && green.wait_kind.empty() && green.since.value_or(0) > hog_nanoseconds;
+    return runs_long && waits_.of(green).kind.empty();
   }
 
   void add_hogs() {
@@ -164,7 +168,7 @@ class Page {
     }
   }
 
-  const char* colour_of(const Green& green) const {
+  const char* colour_of(const Green& green) {
     if (is_hog(green)) return colours_.bad;
     if (green.state == State::running) return colours_.good;
     return green.state == State::waiting || green.state == State::ended ? "" : colours_.busy;
@@ -177,8 +181,7 @@ class Page {
     size_t count = std::min(order.size(), form_.lines > lines_.size() ? form_.lines - lines_.size() : 0);
     std::partial_sort(order.begin(), order.begin() + count, order.end(),
                       [&](const Green* one, const Green* other) { return is_before(*one, *other); });
-    Waits waits(source_, now_.greens);
-    for (size_t i = 0; i < count; ++i) add_thread(*order[i], waits.of(*order[i]).text());
+    for (size_t i = 0; i < count; ++i) add_thread(*order[i], waits_.of(*order[i]).text());
   }
 
   void add_thread(const Green& green, const std::string& wait) {
@@ -197,6 +200,7 @@ class Page {
   const Sample &before_, &now_;
   const PageForm& form_;
   const Colours& colours_;
+  Waits waits_;
   double seconds_;
   std::unordered_map<uint64_t, double> run_before_;
   std::vector<std::string> lines_;

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""What does looking cost? MariaDB with 500 sessions, 100 of them waiting for one row, 16 reading another: how many reads
+each second while nobody looks, while somebody calls the named command once each second, and again while nobody does."""
+
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import rounds
+
+SOURCE = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(SOURCE / "tests/programs"))
+import mariadb_sessions  # noqa: E402
+
+PATIENCE_SECONDS = 60
+
+
+def environment(**extra):
+    return {name: value for name, value in os.environ.items() if not name.startswith(("UNBLOCK_", "LD_"))} | extra
+
+
+def looks(build, pid):
+    """What somebody may do once each second, by name."""
+    command = str(build / "unblock")
+    return {
+        "ps": [command, "ps", str(pid), "--json"],
+        "top": [command, "top", str(pid), "--batch", "1", "--interval", "0.5"],
+        "stack --merge": [command, "stack", str(pid), "--merge"],
+        "stats": [command, "stats", str(pid)],
+    }
+
+
+def is_there(words):
+    return subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=PATIENCE_SECONDS,
+                          check=False).returncode == 0
+
+
+class Measurement:
+    def __init__(self, sessions, seconds):
+        self.sessions, self.seconds = sessions, seconds
+
+    def reads_each_second(self, words=None):
+        begun, before = time.monotonic(), self.sessions.reads()
+        while (now := time.monotonic()) < begun + self.seconds:
+            if words:
+                subprocess.run(words, stdout=subprocess.DEVNULL, timeout=PATIENCE_SECONDS, check=True)
+            time.sleep(max(0, now + 1 - time.monotonic()))
+        return (self.sessions.reads() - before) / (time.monotonic() - begun)
+
+
+def print_table(samples):
+    print("| once each second | reads/s, median (quartiles) | of those without looking |")
+    print("| --- | --- | --- |")
+    alone = samples["nobody looks"]
+    for name, values in samples.items():
+        summary = rounds.summarise(values)
+        ratio = rounds.ratios(values, alone)
+        share = "" if name == "nobody looks" else f"{ratio.median:.3f} ({ratio.low:.3f}–{ratio.high:.3f})"
+        print(f"| {name} | {summary.median:.0f} ({summary.low:.0f}–{summary.high:.0f}) | {share} |")
+
+
+def measure(server, sessions, options):
+    measurement = Measurement(sessions, options.seconds)
+    known = {name: words for name, words in looks(options.build, server.pid).items() if is_there(words)}
+    variants = {"nobody looks": measurement.reads_each_second, "nobody looks, again": measurement.reads_each_second}
+    for name, words in known.items():
+        variants[name] = lambda words=words: measurement.reads_each_second(words)
+    print_table(rounds.take_turns(options.rounds, variants, "seen"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", type=pathlib.Path, default=SOURCE / "build/release")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=3, help="of each measurement")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="unblock-seen-") as folder:
+        data, socket, log = (pathlib.Path(folder) / name for name in ("data", "socket", "log"))
+        mariadb_sessions.install(data, environment())
+        with open(log, "wb") as output:
+            server = subprocess.Popen(mariadb_sessions.command(data, socket), stdout=output, stderr=output,
+                                      env=environment(LD_PRELOAD=str(options.build / "libunblock.so")))
+        try:
+            while "ready for connections" not in log.read_text(errors="replace"):
+                if server.poll() is not None:
+                    sys.exit(log.read_text(errors="replace"))
+                time.sleep(0.05)
+            sessions = mariadb_sessions.Sessions(socket, environment())
+            try:
+                measure(server, sessions, options)
+                sessions.let_go()
+            finally:
+                sessions.close()
+        finally:
+            server.terminate()
+            server.wait(PATIENCE_SECONDS)
+
+
+if __name__ == "__main__":
+    main()
