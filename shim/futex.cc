@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "scheduler/parking_lot.h"
 #include "shim/blocking_call.h"
 #include "shim/deadline.h"
+#include "shim/os_thread_state.h"
 #include "shim/real.h"
 #include "shim/shared_memory.h"
 
@@ -160,5 +162,7 @@ INTERPOSED long syscall(long number, ...) noexcept {
     return answer(signals::queue_at((pid_t)b, (int)c, (const siginfo_t*)d));
   }
   if (number == SYS_close) return close((int)a);
+  if (number == SYS_prctl) return prctl((int)a, b, c, d, e);
+  if (os_thread_state::is_changed_by(number)) os_thread_state::about_to_change();
   return in_region([&] { return real::syscall(number, a, b, c, d, e, f); });
 }

@@ -5,10 +5,13 @@
 // How a signal finds its thread. The kernel delivers to an OS thread; our handler stands in front of every handler of
 // the program and looks where it is:
 //   on a green thread's block, not critical     the program's handler runs here and now, as natively
-//   on a green thread's block, critical         recorded for that thread; Critical's end delivers it
+//   on a green thread's block, in a wait        recorded for that thread; the end of the wait delivers it, when nobody
+//                                               holds a link to its frame: the handler may leave by a jump
 //   on a scheduler                              recorded for a thread that does not block it, main first, which is
 //                                               woken from its wait with `interrupted`
+//   critical                                    put aside in the carrier, all others blocked; Critical's end records it
 //   on an OS thread that is not ours            the program's handler runs here
+// A fault is handled where it is, whatever the state: its instruction would run again.
 // A signal directed at a green thread (pthread_kill) is recorded in the thread first; then its wait is ended, and if it
 // runs, its carrier gets a nudge: the same signal with a mark of ours, whose handler delivers what is recorded.
 //
@@ -17,10 +20,15 @@
 // [publish-then-recheck]. The thread has moved when the nudge lands: the nudge finds nothing recorded and is dropped;
 // the thread delivers when it resumes.
 //
-// Alternate stacks. What is recorded is delivered by a call, on the thread's own stack. A handler that asked for the
-// alternate one is delivered by the kernel instead: the thread sends itself the recorded signal.
+// Delivery. The thread blocks everything, sends itself what is recorded and due, in its order, and opens its mask: the
+// kernel lays the handlers' frames, with a real context and on the stack that each asks for. A nudge of the same number
+// may be pending and swallow a standard signal; so the records stay at hand (Thread::handed_over), and the handler that
+// finds the nudge takes its siginfo from there.
 //
 // Masks are the green thread's; a carrier gives the kernel the mask of whom it resumes, and only when it differs.
+
+// Rejected. Recording under a lock from within a critical section (the section may hold that lock); keeping one
+// siginfo for each number (real-time signals queue); calling the handlers ourselves (no context, no order).
 
 #include "shim/thread.h"
 

@@ -15,9 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
@@ -74,4 +77,5 @@ pid_t __waitpid(pid_t, int*, int);
 sighandler_t sysv_signal(int, sighandler_t) noexcept;
 sighandler_t __sysv_signal(int, sighandler_t) noexcept;
 [[noreturn]] void __longjmp_chk(jmp_buf, int) noexcept;
+int capset(void* header, const void* data) noexcept;  // libc has it, and no header
 }
