@@ -3,16 +3,16 @@
 #include "tools/check/check.h"
 #include "tools/view/name_lines.h"
 #include "tools/view/ps.h"
+#include "tools/view/stack.h"
+#include "tools/view/stats.h"
 #include "tools/view/top.h"
 
 namespace unblock::tools {
 namespace {
 
 constexpr Command commands[] = {
-    {"check", check},
-    {"ps", view::ps},
-    {"top", view::top},
-    {"name-lines", view::name_lines},
+    {"check", check},       {"ps", view::ps},       {"top", view::top}, {"name-lines", view::name_lines},
+    {"stack", view::stack}, {"stats", view::stats},
 };
 
 }  // namespace

@@ -8,6 +8,7 @@ const std::string_view help_text =
     R"(Usage: unblock [OPTION…] [--] PROGRAM [ARGUMENT…]
        unblock check PROGRAM    what becomes of each call that PROGRAM makes
        unblock top PID          what its green threads do, again and again
+       unblock COMMAND …        look at a process (below)
 
 Runs PROGRAM, which was written with blocking calls and threads, unmodified: its threads become green threads that
 share a few OS threads and one event loop. Everything else about PROGRAM stays as it is.
@@ -34,6 +35,12 @@ Options (each has a twin in the environment, which children of PROGRAM inherit):
 Options end at the first word that is none: PROGRAM's own are never read. PROGRAM is looked up in PATH. A script is
 judged by its interpreter. A value given here wins over the environment's.
 
+Commands look at a process that runs under unblock, or at a core file. One is meant only where its name is the first
+word: `unblock -- ps` and `unblock ./ps` run a program. Each has a --help of its own.
+  ps PID           a line for each green thread: state, what it waits for, since when, who created it
+  stack PID        the stacks of green threads
+  stats PID        counters, in the text form of Prometheus or as JSON
+
 Examples:
   unblock ./server 8080
   unblock --processors 1 --stats python3 server.py
@@ -47,7 +54,12 @@ Environment:
   UNBLOCK_LIBRARY  the libunblock.so to use (default: the one installed with this command)
   LD_PRELOAD       is kept; libunblock.so goes before what is in it, but behind the runtime of a sanitizer
 
-Exit status: PROGRAM's own, as unblock becomes PROGRAM (same process, same signals). Otherwise
+Exit status of the commands: 0, or one line on standard error says why not, and
+  3  there is no such process or file       6  the process has an unblock of another version
+  4  it may not be looked at                7  the core file is damaged or truncated
+  5  it has no green threads                8  the process ended meanwhile
+
+Exit status otherwise: PROGRAM's own, as unblock becomes PROGRAM (same process, same signals). Or
   125  unblock itself failed: a bad option, a library that cannot be read
   126  PROGRAM was found but cannot be executed
   127  PROGRAM, or the interpreter or loader that it names, was not found

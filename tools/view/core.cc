@@ -69,6 +69,7 @@ class Core : public Target, public Memory {
   const std::vector<Mapping>& mappings() const override { return mappings_; }
   bool is_live() const override { return false; }
   Elf* elf() const override { return elf_.get(); }
+  const std::vector<user_regs_struct>& registers() const override { return registers_; }
   int pid() const override { return pid_; }
   std::string name() const override { return "core file " + path_; }
   void explain_failed_read() const override {}
@@ -112,11 +113,19 @@ class Core : public Target, public Memory {
     for (size_t at = 0; (at = gelf_getnote(data, at, &note, &name_at, &text_at)) > 0;) {
       const char* text = static_cast<const char*>(data->d_buf) + text_at;
       if (note.n_type == NT_FILE) read_files({text, note.n_descsz});
+      if (note.n_type == NT_PRSTATUS && note.n_descsz >= sizeof(elf_prstatus)) read_registers(text);
       if (note.n_type != NT_PRPSINFO || note.n_descsz < sizeof(elf_prpsinfo)) continue;
       elf_prpsinfo process;
       memcpy(&process, text, sizeof process);
       pid_ = process.pr_pid;
     }
+  }
+
+  void read_registers(const char* note) {
+    elf_prstatus status;
+    memcpy(&status, note, sizeof status);
+    static_assert(sizeof status.pr_reg == sizeof(user_regs_struct));
+    memcpy(&registers_.emplace_back(), &status.pr_reg, sizeof status.pr_reg);
   }
 
   // NT_FILE: how many, the size of a page, begin, end and page for each, then the names.
@@ -172,6 +181,7 @@ class Core : public Target, public Memory {
   std::unique_ptr<Elf, ElfEnd> elf_;
   std::vector<Segment> segments_;
   std::vector<Mapping> files_, mappings_;
+  std::vector<user_regs_struct> registers_;
   int pid_ = 0;
 };
 

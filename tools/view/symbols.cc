@@ -29,7 +29,7 @@ std::string demangled(const char* name) {
   char* text = abi::__cxa_demangle(name, nullptr, nullptr, &status);
   std::string result = status == 0 ? text : name;
   free(text);
-  return result;
+  return result.substr(0, result.find("@@"));  // the version of libc's symbols
 }
 
 }  // namespace

@@ -7,6 +7,11 @@
 
 namespace unblock::tools::view {
 
+const std::vector<user_regs_struct>& Target::registers() const {
+  static const std::vector<user_regs_struct> none;
+  return none;
+}
+
 const Mapping* Target::mapping_of(uint64_t address) const {
   const std::vector<Mapping>& all = mappings();
   auto after = std::upper_bound(all.begin(), all.end(), address,

@@ -2,6 +2,7 @@
 // What is looked at: a living process, or a core file.
 
 #include <libelf.h>
+#include <sys/user.h>
 
 #include <memory>
 
@@ -23,6 +24,8 @@ class Target {
 
   // A core's file, for libdw; null for a process.
   virtual Elf* elf() const { return nullptr; }
+  // A core's: those of each OS thread.
+  virtual const std::vector<user_regs_struct>& registers() const;
 
   // Something could not be read: throws the Failure that says why, when that is not the target's own doing.
   virtual void explain_failed_read() const = 0;
