@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "scheduler/carrier.h"
 #include "scheduler/kernel.h"
@@ -117,16 +118,35 @@ INTERPOSED int pthread_sigqueue(pthread_t handle, int signal, const union sigval
   return signals::direct_at(*thread, signal, &info);
 }
 
-// kill(2). What main sends to its own process is handled before the call returns, on whatever OS thread main is.
-INTERPOSED int kill(pid_t process, int signal) {
-  Thread* me = lifecycle::on_green() ? this_thread() : nullptr;
-  if (me == nullptr || me != first_thread() || process != me->tid || signal < 1 || signal > 64 ||
-      (me->mask >> (signal - 1) & 1)) {
-    return real::kill(process, signal);
-  }
+namespace {
+
+// What a thread sends to its own process and is to have itself is handled before the call returns. The kernel might give
+// it to an OS thread that waits for events. False: not such a one.
+bool send_to_oneself(pid_t process, int signal, int code, sigval value, int& error) {
+  if (!lifecycle::on_green() || process != getpid() || signal < 1 || signal > 64) return false;
+  Thread& me = *this_thread();
+  if ((me.mask >> (signal - 1) & 1) || signals::taker_of(signal) != &me) return false;
   siginfo_t info = {};
-  info.si_code = SI_USER;
-  return (int)answer(-signals::direct_at(*me, signal, &info));
+  info.si_code = code;
+  info.si_value = value;
+  error = signals::direct_at(me, signal, &info);
+  return true;
+}
+
+}  // namespace
+
+// kill(2).
+INTERPOSED int kill(pid_t process, int signal) {
+  int error;
+  if (!send_to_oneself(process, signal, SI_USER, {}, error)) return real::kill(process, signal);
+  return (int)answer(-error);
+}
+
+// sigqueue(3).
+INTERPOSED int sigqueue(pid_t process, int signal, const union sigval value) {
+  int error;
+  if (!send_to_oneself(process, signal, SI_QUEUE, value, error)) return real::sigqueue(process, signal, value);
+  return (int)answer(-error);
 }
 
 // raise(3): to the calling thread.

@@ -118,20 +118,6 @@ void send_back(int signal, siginfo_t info) {
   if (kernel::invoke(SYS_rt_sigqueueinfo, self, signal, &info) != 0) kernel::invoke(SYS_kill, self, signal);
 }
 
-// Who takes a signal of the process: main if it would, otherwise anyone who does; one that is in sigwait for it before
-// one that would die of it. Null: nobody.
-Thread* taker_of(int signal) {
-  Thread* main = first_thread();
-  if (main != nullptr && is_alive(*main) && !main->is_ending && (taken_by(*main) & bit(signal))) return main;
-  Thread *waiting = nullptr, *other = nullptr;
-  threads.for_each([&](Thread& each) {
-    if (!is_alive(each) || each.is_ending) return;
-    if (each.awaited.load(std::memory_order_relaxed) & bit(signal)) waiting = &each;
-    if (other == nullptr && !(each.mask & bit(signal))) other = &each;
-  });
-  return waiting != nullptr && (other == nullptr || has_default_action(signal)) ? waiting : other;
-}
-
 // A signal of the process that has found a thread which is not to have it, or a scheduler.
 void route(const siginfo_t& info) {
   int signal = info.si_signo;
@@ -272,6 +258,19 @@ void arrive_at_carrier(Carrier& carrier, int signal, siginfo_t* info, void* cont
 }
 
 }  // namespace
+
+// One that is in sigwait for it comes before one that would die of it.
+Thread* taker_of(int signal) {
+  Thread* main = first_thread();
+  if (main != nullptr && is_alive(*main) && !main->is_ending && (taken_by(*main) & bit(signal))) return main;
+  Thread *waiting = nullptr, *other = nullptr;
+  threads.for_each([&](Thread& each) {
+    if (!is_alive(each) || each.is_ending) return;
+    if (each.awaited.load(std::memory_order_relaxed) & bit(signal)) waiting = &each;
+    if (other == nullptr && !(each.mask & bit(signal))) other = &each;
+  });
+  return waiting != nullptr && (other == nullptr || has_default_action(signal)) ? waiting : other;
+}
 
 bool is_nudge(const siginfo_t* info) { return info->si_code == SI_QUEUE && info->si_value.sival_ptr == &nudge_mark; }
 

@@ -66,6 +66,9 @@ void apply_alternate_stack(Carrier& carrier, const Thread& thread);
 // Is this our own note to a thread that something is recorded for it?
 bool is_nudge(const siginfo_t* info);
 
+// Who takes a signal of the process: main if it would, otherwise anyone who does; null: nobody does now.
+Thread* taker_of(int signal);
+
 // Directs a signal at a green thread: 0 or an error number. Without an info it is as pthread_kill(3) sends it.
 int direct_at(Thread& thread, int signal, const siginfo_t* info = nullptr);
 

@@ -186,6 +186,31 @@ TEST(DirectedQueue, SyscallsThatQueueReachTheThread) {
   EXPECT_EQ(seen[0].value, 7);
 }
 
+// No other thread lets it in: the sender has it before the call returns.
+TEST(SentToOnesOwnProcess, IsHandledBeforeTheCallReturns) {
+  Notes notes({SIGUSR1, low()}, true);
+  auto send = [] {
+    for (int i = 0; i < 100; ++i) {
+      seen.clear();
+      EXPECT_EQ(kill(getpid(), SIGUSR1), 0);
+      EXPECT_EQ(sigqueue(getpid(), low(), {.sival_int = i}), 0);
+      ASSERT_EQ(seen.size(), 2u);
+      EXPECT_EQ(seen[0].code, SI_USER);
+      EXPECT_EQ(seen[1], (Seen{low(), i, SI_QUEUE}));
+      sched_yield();
+    }
+  };
+  send();
+  Blocked blocked({SIGUSR1, low()});
+  pthread_t thread = start_thread([&] {
+    sigset_t set = set_of({SIGUSR1, low()});
+    EXPECT_EQ(pthread_sigmask(SIG_UNBLOCK, &set, nullptr), 0);
+    send();
+    return nullptr;
+  });
+  join(thread);
+}
+
 // --- what a handler is told, and what it may change ------------------------------------------------------------------
 
 TEST(Handler, SeesWhereItInterrupted) {
