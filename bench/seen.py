@@ -77,7 +77,11 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=SOURCE / "build/release")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=3, help="of each measurement")
+    parser.add_argument("--quick", action="store_true", help="shows that it runs, measures little")
     options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.seconds = 2, 1
+    print("\n## What looking costs\n")
     with tempfile.TemporaryDirectory(prefix="unblock-seen-") as folder:
         data, socket, log = (pathlib.Path(folder) / name for name in ("data", "socket", "log"))
         mariadb_sessions.install(data, environment())

@@ -14,7 +14,7 @@ packages_of() {
                openjdk-17-jdk-headless redis-server nginx-light make xz-utils python3-websockets \
                ruby perl nodejs libjemalloc2 libtcmalloc-minimal4 ;;
     check) echo git clang-format ;;
-    bench) echo strace valgrind git xz-utils ;;
+    bench) echo strace valgrind git xz-utils mariadb-server-core mariadb-client ;;
     long) echo libpython3.11-testsuite ;;
     *) echo "packages.sh: no group is called '$1'" >&2; return 1 ;;
   esac

@@ -88,7 +88,7 @@ class Sessions:
                 raise AssertionError(f"the sessions are not {what} after {PATIENCE_SECONDS} s: "
                                      f"{self.asker.count('Threads_connected')} are connected, "
                                      f"{self.count_of_waiting()} wait")
-            time.sleep(0.05)
+            time.sleep(0.25)  # InnoDB renews what it tells of transactions when nobody has asked for 0.1 s
 
     def let_go(self):
         """Gives the row back; returns what the waiting sessions have made of it."""
