@@ -73,7 +73,10 @@ class InHandler {
 };
 
 void run_handler(int signal, siginfo_t* info, void* context) {
-  if (!has_handler(signal)) return;
+  if (!has_handler(signal)) {
+    if (has_default_action(signal)) take_default_action(signal);  // the program had a handler, or a guard of ours stood
+    return;
+  }
   int saved_errno = errno;
   Thread& me = *this_thread();
   if (!(action_flags(signal) & SA_RESTART)) me.must_not_restart = true;

@@ -234,6 +234,27 @@ TEST(Fork, ChildGetsSignalsThatAreSentToItsPid) {
   close(ends[1]);
 }
 
+TEST(Fork, ChildEndsByASignalThatItUnblocks) {
+  for (bool directed : {false, true}) {
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    Blocked blocked({SIGTERM, SIGUSR1});
+    pid_t child = start_child([&] {
+      char byte;
+      if (read(ends[0], &byte, 1) != 1) return 1;
+      if (directed) pthread_kill(pthread_self(), SIGTERM);
+      sigset_t all = set_of({SIGTERM, SIGUSR1});
+      pthread_sigmask(SIG_UNBLOCK, &all, nullptr);
+      return 2;
+    });
+    EXPECT_EQ(directed ? 0 : kill(child, SIGTERM), 0);
+    EXPECT_EQ(write(ends[1], "x", 1), 1);
+    EXPECT_EQ(end_of(child), -SIGTERM) << directed;
+    close(ends[0]);
+    close(ends[1]);
+  }
+}
+
 TEST(Fork, BothSidesMayUseADescriptorAfterwards) {
   int pair[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
