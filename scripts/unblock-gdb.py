@@ -13,6 +13,7 @@ import re
 import struct
 
 import gdb
+import gdb.FrameDecorator
 import gdb.unwinder
 
 MAGIC = b"unblock layout\n\0"
@@ -40,7 +41,7 @@ class Layout:
         if head[0] != MAGIC or head[1] != address:
             raise gdb.GdbError("unblock: the table of its records is damaged")
         if head[2] != KNOWN_VERSION:
-            raise gdb.GdbError(f"unblock: its records are laid out by version {head[2]}; this file knows {KNOWN_VERSION}")
+            raise gdb.GdbError(f"unblock: its records are of version {head[2]}; this file knows {KNOWN_VERSION}")
         block = memory.read(address, head[3])
         self.roots = {text_of(name): at for name, at in self.table(self.ROOT, block, head[6], head[7])}
         self.fields = {(text_of(record), text_of(name)): (offset, size)
@@ -132,13 +133,15 @@ class GreenThread:
             return f"descriptor {self.waiting_for & 0xffffffff}"
         if self.wait == "poll":
             return f"{self.waiting_for >> 48 or 'several'} descriptors"
-        return self.wait + (f" {self.waiting_for:#x}" if self.waiting_for and self.wait not in ("sleep", "join") else "")
+        is_object = self.waiting_for and self.wait not in ("sleep", "join")
+        return self.wait + (f" {self.waiting_for:#x}" if is_object else "")
 
     def state(self):
         if self.is_finished:
             return "ended, not joined"
         if self.is_on_carrier:
-            return f"runs on LWP {self.lwp}" if self.wait == "none" else f"waits on LWP {self.lwp}: {self.what_it_waits_for()}"
+            place = f"on LWP {self.lwp}"
+            return f"runs {place}" if self.wait == "none" else f"waits {place}: {self.what_it_waits_for()}"
         if not self.has_run:
             return "has not run yet"
         return f"waits: {self.what_it_waits_for()}" if self.is_parked else "ready to run"
@@ -240,6 +243,13 @@ class Unwinder(gdb.unwinder.Unwinder):
         return unwound
 
 
+class Nameless(gdb.FrameDecorator.FrameDecorator):
+    """A frame of which nothing is known but its address; once there are filters, gdb would print nothing for it."""
+
+    def function(self):
+        return super().function() or "??"
+
+
 class WithoutOuterThread:
     """The frame filter that leaves out the OS thread's own frames while a green thread is shown in its place."""
 
@@ -248,7 +258,7 @@ class WithoutOuterThread:
         gdb.frame_filters[self.name] = self
 
     def filter(self, frames):
-        return (each for each in frames if not unwinder.is_own(each.inferior_frame()))
+        return (Nameless(each) for each in frames if not unwinder.is_own(each.inferior_frame()))
 
 
 def thread_of_lwp(lwp):

@@ -212,7 +212,8 @@ class Top(unittest.TestCase):
         for arguments, code in (((self.target.pid,), 125), ((self.target.pid, "--batch", "0"), 125),
                                 ((self.target.pid, "--interval", "0"), 125),
                                 ((self.target.pid, "--interval", "nan", "--batch", "1"), 125),
-                                ((self.target.pid, "--sort", "x", "--batch", "1"), 125), ((os.getpid(), "--batch", "1"), 5)):
+                                ((self.target.pid, "--sort", "x", "--batch", "1"), 125),
+                                ((os.getpid(), "--batch", "1"), 5)):
             with self.subTest(arguments):
                 done = self.batch(*arguments)
                 self.assertEqual(done.returncode, code)

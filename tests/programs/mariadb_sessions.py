@@ -72,7 +72,8 @@ class Sessions:
         return process
 
     def count_of_waiting(self):
-        return int(self.asker.ask("select count(*) from information_schema.innodb_trx where trx_state = 'LOCK WAIT'")[0])
+        query = "select count(*) from information_schema.innodb_trx where trx_state = 'LOCK WAIT'"
+        return int(self.asker.ask(query)[0])
 
     def count_of_sleeping(self):
         return int(self.asker.ask("select count(*) from information_schema.processlist where state = 'User sleep'")[0])
