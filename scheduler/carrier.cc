@@ -109,6 +109,8 @@ void run_carrier(Carrier& carrier) {
 
 void make_runnable(GreenThread& green) {
   Carrier* carrier = here.carrier;
+  if (trace::on())
+    trace::note(carrier, trace::Event::wake, green, here.green != nullptr ? host::number_of(*here.green) : 0);
   Processor* processor = carrier != nullptr ? carrier->processor.load(std::memory_order_acquire) : nullptr;
   UNBLOCK_CHAOS_POINT();
   if (processor != nullptr) {

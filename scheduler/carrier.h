@@ -37,6 +37,7 @@
 #include <signal.h>
 
 #include "scheduler/run_queue.h"
+#include "scheduler/trace.h"
 
 namespace unblock {
 
@@ -89,6 +90,7 @@ struct Carrier {
   bool kernel_mask_known;                      // host
   void* overflow_stack;                        // host: for threads without an alternate stack; kept for reuse
   const void* alternate_stack;                 // host: whose alternate stack the kernel has
+  std::atomic<trace::Ring*> ring;              // where it notes what it does; null: nothing yet; see trace.h
   Watched watched;                             // host
   int deferred_signal;                         // host: one that came while its OS thread was critical; 0: none
   siginfo_t deferred_info;                     // host: what came with it

@@ -41,6 +41,9 @@ bool is_inside_handler(void* handler_frame);
 // Signals were recorded while this thread was critical; it no longer is. Runs their handlers.
 void deliver_recorded_signals();
 
+// The number by which people know the thread.
+unsigned long number_of(const GreenThread& green);
+
 // The monitor's OS thread begins, on a real block; and it has looked while somebody ran. For whoever watches beside it.
 void monitor_begins();
 void monitor_looked();

@@ -82,7 +82,11 @@ bool look_at(Processor& processor) {
     return true;
   }
   if (!keeps_its_processor(processor, *owner)) return true;
-  if (scheduler::hand_off(processor, *owner, picks)) count_detection(*owner);
+  if (scheduler::hand_off(processor, *owner, picks)) {
+    GreenThread* hog = owner->running.load(std::memory_order_relaxed);
+    if (trace::on() && hog != nullptr) trace::note(nullptr, trace::Event::hand_off, *hog);
+    count_detection(*owner);
+  }
   return true;
 }
 

@@ -33,6 +33,19 @@ void note_leaving(Carrier& carrier, GreenThread& green) {
   green.run_ticks += carrier.clock - green.resumed_at;
 }
 
+namespace {
+
+trace::Event event_of(Leaving why) {
+  switch (why) {
+    case Leaving::park: return trace::Event::wait;
+    case Leaving::yield: return trace::Event::yield;
+    case Leaving::finish: return trace::Event::end;
+  }
+  return trace::Event::none;
+}
+
+}  // namespace
+
 Leaving resume(Carrier& carrier, GreenThread& green) {
   host::before_resume(carrier, green);
   green.local->carrier = &carrier;
@@ -42,6 +55,7 @@ Leaving resume(Carrier& carrier, GreenThread& green) {
   note_entering(carrier, green);
   if (__builtin_expect(cpu_time::is_counted.load(std::memory_order_relaxed), 0))
     cpu_time::note_entering(carrier, green);
+  if (trace::on()) trace::note(&carrier, trace::Event::run, green);
   void* back_to = sanitizer::enter(green.thread_pointer);
   load_thread_pointer(green.thread_pointer);
   transfer_t from = jump_fcontext(green.context, nullptr);
@@ -54,6 +68,7 @@ Leaving resume(Carrier& carrier, GreenThread& green) {
   carrier.running.store(nullptr, std::memory_order_relaxed);
   green.carrier.store(nullptr, std::memory_order_relaxed);
   Leaving why = static_cast<Leaving>(reinterpret_cast<uintptr_t>(from.data));
+  if (trace::on()) trace::note(&carrier, event_of(why), green);
   if (why == Leaving::finish) sanitizer::end(green, from.fctx);
   return why;
 }

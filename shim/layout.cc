@@ -44,6 +44,8 @@ using CarrierChunk = PoolLayout::CarrierChunk;
 using ThreadSlot = PoolLayout::ThreadSlot;
 using CarrierSlot = PoolLayout::CarrierSlot;
 using TicksPoint = ticks::Point;
+using TraceRing = trace::Ring;
+using TraceSlot = trace::Slot;
 
 #define RECORD(record) \
   { #record, "", 0, sizeof(record) }
@@ -143,6 +145,18 @@ constexpr Field fields[] = {
     FIELD(ThreadTally, sampled_threads),
     FIELD(ThreadTally, sampled_bytes),
 
+    RECORD(TraceRing),
+    FIELD(TraceRing, written),
+    FIELD(TraceRing, next),
+    FIELD(TraceRing, kernel_tid),
+    FIELD(TraceRing, slots),
+
+    RECORD(TraceSlot),
+    FIELD(TraceSlot, number),
+    FIELD(TraceSlot, ticks),
+    FIELD(TraceSlot, what),
+    FIELD(TraceSlot, other),
+
     RECORD(TicksPoint),
     FIELD(TicksPoint, ticks),
     FIELD(TicksPoint, nanoseconds),
@@ -170,6 +184,14 @@ constexpr Value values[] = {
     WAIT_KIND(sleep),
     WAIT_KIND(signal),
     WAIT_KIND(child),
+
+    {"TraceEvent", "run", (uint64_t)trace::Event::run},
+    {"TraceEvent", "wait", (uint64_t)trace::Event::wait},
+    {"TraceEvent", "yield", (uint64_t)trace::Event::yield},
+    {"TraceEvent", "end", (uint64_t)trace::Event::end},
+    {"TraceEvent", "wake", (uint64_t)trace::Event::wake},
+    {"TraceEvent", "hand_off", (uint64_t)trace::Event::hand_off},
+    {"TraceRing", "slot_count", trace::Ring::slot_count},
 
     {"Direction", "in", (uint64_t)Direction::in},
     {"Direction", "out", (uint64_t)Direction::out},
@@ -201,7 +223,7 @@ constexpr Value values[] = {
 
 #undef WAIT_KIND
 
-constexpr unsigned root_count = 16;
+constexpr unsigned root_count = 18;
 
 // FNV-1a.
 constexpr uint64_t hash(uint64_t so_far, uint64_t number) { return (so_far ^ number) * 0x100000001b3; }
@@ -261,6 +283,8 @@ constexpr Block make_block(const Block* self) {
                            {"os_threads_most", &os_threads_most},
                            {"ticks_begin", &ticks::begin},
                            {"ticks_latest", &ticks::latest},
+                           {"trace_until", &trace::until},
+                           {"trace_rings", &trace::rings},
                            {"layout", self}},
                  .fields = {},
                  .values = {}};

@@ -278,6 +278,8 @@ ThreadCounts thread_counts() {
           samples == 0 ? 0 : tally.sampled_bytes.load() / samples};
 }
 
+unsigned long host::number_of(const GreenThread& green) { return thread_of(const_cast<GreenThread&>(green)).id; }
+
 void host::thread_finished(GreenThread& green) {
   Thread& thread = thread_of(green);
   uint32_t before = thread.life.fetch_or(finished, std::memory_order_seq_cst);

@@ -6,13 +6,19 @@
 #include "tools/view/stack.h"
 #include "tools/view/stats.h"
 #include "tools/view/top.h"
+#include "tools/view/trace.h"
 
 namespace unblock::tools {
 namespace {
 
 constexpr Command commands[] = {
-    {"check", check},       {"ps", view::ps},       {"top", view::top}, {"name-lines", view::name_lines},
-    {"stack", view::stack}, {"stats", view::stats},
+    {"check", check},
+    {"ps", view::ps},
+    {"top", view::top},
+    {"stack", view::stack},
+    {"stats", view::stats},
+    {"trace", view::trace},
+    {"name-lines", view::name_lines},
 };
 
 }  // namespace

@@ -8,6 +8,7 @@ const std::string_view help_text =
     R"(Usage: unblock [OPTION…] [--] PROGRAM [ARGUMENT…]
        unblock check PROGRAM    what becomes of each call that PROGRAM makes
        unblock top PID          what its green threads do, again and again
+       unblock trace PID -o FILE  a timeline of its scheduler, for Perfetto
        unblock COMMAND …        look at a process (below)
 
 Runs PROGRAM, which was written with blocking calls and threads, unmodified: its threads become green threads that
