@@ -57,6 +57,13 @@ class Seen(unblocked.ProgramTest):
         self.assertRegex(parks, r"\d+\S* poll")  # the working sessions wait so for their clients
         self.end()
 
+    def test_stack_merges_those_who_wait_alike(self):
+        text = self.look(BUILD / "unblock", "stack", self.server.pid, "--merge")
+        sizes = [int(size) for size in re.findall(r"^(\d+) green thread", text, re.MULTILINE)]
+        self.assertGreaterEqual(sum(sizes), 500)
+        self.assertEqual(sorted(sizes)[-2:], [mariadb_sessions.WAITING, mariadb_sessions.SLEEPING])
+        self.end()
+
     @unittest.skipUnless(shutil.which("gdb"), "needs gdb")
     def test_gdb_shows_the_stacks_of_all_and_the_server_goes_on(self):
         text = self.look("gdb", "-nx", "--batch", "-p", self.server.pid, "-ex", f"source {EXTENSION}",
