@@ -2,7 +2,8 @@
 //
 // A thread's life is a word with three bits. The thread sets `finished` once it has left its stack for ever; detach
 // sets `detached`. Whoever sets the second of the two releases the thread [one-releaser]. A joiner claims `joined`
-// first, waits in the parking lot at the word's address, and releases.
+// first, waits in the parking lot at the word's address, and releases. Of `joined` and `detached` only one can be
+// claimed: a detach while somebody joins changes nothing, as in libc.
 
 #include "shim/thread.h"
 
@@ -177,16 +178,24 @@ int create(pthread_t* handle, const pthread_attr_t* attributes, const Wish& wish
   return 0;
 }
 
-int check_joinable(Thread& thread) {
-  if (&thread == this_thread()) return EDEADLK;
-  if (thread.life.load(std::memory_order_acquire) & detached) return EINVAL;
-  if (thread.life.fetch_or(joined, std::memory_order_acq_rel) & joined) return EINVAL;
+// Sets `joined` or `detached` if neither is set. The life as it was.
+uint32_t claim(Thread& thread, Life::Bit bit) {
+  uint32_t before = thread.life.load(std::memory_order_acquire);
+  while ((before & (joined | detached)) == 0 && !thread.life.compare_exchange_weak(before, before | bit)) continue;
+  return before;
+}
+
+int claim_for_join(Thread& thread) {
+  Thread* me = this_thread();
+  if (&thread == me || (me != nullptr && me->joiner.load(std::memory_order_acquire) == &thread)) return EDEADLK;
+  if (claim(thread, joined) & (joined | detached)) return EINVAL;
+  thread.joiner.store(me, std::memory_order_release);
   return 0;
 }
 
 // The join that all forms share. The deadline's clock has been read already.
 int join(Thread& thread, void** result, Deadline deadline) {
-  if (int error = check_joinable(thread); error != 0) return error;
+  if (int error = claim_for_join(thread); error != 0) return error;
   auto not_finished = [&] {
     return thread.life.load(std::memory_order_acquire) & finished ? Recheck::leave : Recheck::park;
   };
@@ -198,6 +207,7 @@ int join(Thread& thread, void** result, Deadline deadline) {
     if (not_finished() == Recheck::leave) break;
     if (parking == Parking::interrupted) signals::deliver_pending();
     if (parking == Parking::timed_out || cancellation::requested()) {
+      thread.joiner.store(nullptr, std::memory_order_release);
       thread.life.fetch_and(~joined, std::memory_order_acq_rel);
       if (parking == Parking::timed_out) return ETIMEDOUT;
       cancellation::test();
@@ -341,9 +351,9 @@ INTERPOSED int pthread_clockjoin_np(pthread_t handle, void** result, clockid_t c
 INTERPOSED int pthread_detach(pthread_t handle) {
   Thread* thread = thread_of(handle);
   if (thread == nullptr) return real::pthread_detach(handle);
-  uint32_t before = thread->life.fetch_or(detached, std::memory_order_seq_cst);
+  uint32_t before = claim(*thread, detached);
   if (before & detached) return EINVAL;
-  if (before & finished) release(*thread);  // [one-releaser]
+  if ((before & (joined | finished)) == finished) release(*thread);  // [one-releaser]
   return 0;
 }
 

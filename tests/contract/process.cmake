@@ -1,5 +1,5 @@
 unblock_contract_test(fork fork_test.cc COUNTS green_threads_made)
-unblock_contract_test(atfork atfork_test.cc PARKS join)
+unblock_contract_test(atfork atfork_test.cc)
 unblock_contract_test(exec exec_test.cc PARKS join)
 
 add_executable(contract_endings programs/endings.cc)

@@ -149,6 +149,36 @@ TEST(Detach, ThreadRunsOnAndEndsByItself) {
   EXPECT_TRUE(eventually(done));
 }
 
+TEST(Detach, ChangesNothingWhileSomebodyJoins) {
+  for (int i = 0; i < 20; ++i) {
+    std::atomic<bool> joins = false, detach = false;
+    int answer = -1;
+    pthread_t thread = start_thread([&] {
+      EXPECT_TRUE(eventually(detach));
+      answer = pthread_detach(pthread_self());
+      return word(4711);
+    });
+    pthread_t joiner = start_thread([&] { return joins = true, join(thread); });
+    EXPECT_TRUE(eventually(joins));
+    let_others_run();
+    detach = true;
+    EXPECT_EQ(join(joiner), word(4711));
+    EXPECT_EQ(answer, 0);
+  }
+}
+
+TEST(Join, OfTwoThreadsByEachOtherIsEdeadlkForTheSecond) {
+  std::atomic<bool> joins = false;
+  pthread_t first = pthread_self();
+  pthread_t second = start_thread([&] {
+    EXPECT_TRUE(eventually(joins));
+    let_others_run();
+    return word(pthread_join(first, nullptr));
+  });
+  joins = true;
+  EXPECT_EQ(join(second), word(EDEADLK));
+}
+
 TEST(Detach, ThreadMayDetachItself) {
   std::atomic<int> answer = -1;
   start_thread([&] { return answer = pthread_detach(pthread_self()), nullptr; });
