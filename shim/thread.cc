@@ -186,11 +186,8 @@ uint32_t claim(Thread& thread, Life::Bit bit) {
 }
 
 int claim_for_join(Thread& thread) {
-  Thread* me = this_thread();
-  if (&thread == me || (me != nullptr && me->joiner.load(std::memory_order_acquire) == &thread)) return EDEADLK;
-  if (claim(thread, joined) & (joined | detached)) return EINVAL;
-  thread.joiner.store(me, std::memory_order_release);
-  return 0;
+  if (&thread == this_thread()) return EDEADLK;
+  return claim(thread, joined) & (joined | detached) ? EINVAL : 0;
 }
 
 // The join that all forms share. The deadline's clock has been read already.
@@ -207,7 +204,6 @@ int join(Thread& thread, void** result, Deadline deadline) {
     if (not_finished() == Recheck::leave) break;
     if (parking == Parking::interrupted) signals::deliver_pending();
     if (parking == Parking::timed_out || cancellation::requested()) {
-      thread.joiner.store(nullptr, std::memory_order_release);
       thread.life.fetch_and(~joined, std::memory_order_acq_rel);
       if (parking == Parking::timed_out) return ETIMEDOUT;
       cancellation::test();

@@ -26,8 +26,7 @@ struct Thread {
   void* c11_argument;     // immutable
   void* result;           // written by the thread at its end, read by its joiner
 
-  std::atomic<uint32_t> life;   // bits of Life
-  std::atomic<Thread*> joiner;  // who has claimed `joined`; null also for an OS thread. Only compared
+  std::atomic<uint32_t> life;  // bits of Life
 
   uint64_t id;       // 1 for main, then in order of creation
   uint64_t creator;  // id of who created it

@@ -167,18 +167,6 @@ TEST(Detach, ChangesNothingWhileSomebodyJoins) {
   }
 }
 
-TEST(Join, OfTwoThreadsByEachOtherIsEdeadlkForTheSecond) {
-  std::atomic<bool> joins = false;
-  pthread_t first = pthread_self();
-  pthread_t second = start_thread([&] {
-    EXPECT_TRUE(eventually(joins));
-    let_others_run();
-    return word(pthread_join(first, nullptr));
-  });
-  joins = true;
-  EXPECT_EQ(join(second), word(EDEADLK));
-}
-
 TEST(Detach, ThreadMayDetachItself) {
   std::atomic<int> answer = -1;
   start_thread([&] { return answer = pthread_detach(pthread_self()), nullptr; });
