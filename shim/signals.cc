@@ -79,12 +79,15 @@ void run_handler(int signal, siginfo_t* info, void* context) {
   }
   int saved_errno = errno;
   Thread& me = *this_thread();
+  bool was_delivering = me.is_delivering;
+  me.is_delivering = false;
   if (!(action_flags(signal) & SA_RESTART)) me.must_not_restart = true;
   me.handlers_run.store(me.handlers_run.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   {
     InHandler mark;
     call_action(signal, info, context);
   }
+  me.is_delivering = was_delivering;
   errno = saved_errno;
 }
 
@@ -221,10 +224,13 @@ void forget_handed_over(Thread& me) {
   }
 }
 
-// A handler that the kernel has called for the thread that runs.
-void handle(Thread& me, int signal, siginfo_t* info, void* context) {
+// A handler that the kernel has called for the thread that runs; `record` is what the signal was handed over by. It goes
+// back only when the thread knows that it blocks the signal by now: giving it back ends a critical section, which would
+// otherwise open the mask for the next one, whose frame would lie upon this one's, and so on under a storm of signals.
+void handle(Thread& me, int signal, siginfo_t* info, void* context, QueuedSignal* record = nullptr) {
   Mask before = me.mask, interrupted = first_word(&static_cast<ucontext_t*>(context)->uc_sigmask);
   ask_kernel_for_mask(me);  // the frames of several handlers may lie on top of each other
+  if (record != nullptr) SignalQueue::forget(record);
   run_handler(signal, info, context);
   Mask after = first_word(&static_cast<ucontext_t*>(context)->uc_sigmask);
   kernel_has_mask(me, after == interrupted ? before : after);  // the handler may have changed what it returns to
@@ -237,8 +243,7 @@ void arrive_at_carrier(Carrier& carrier, int signal, siginfo_t* info, void* cont
   if (handed_over != nullptr) {
     // One that is on its way for a nudge to be told by has been dropped by the kernel as a second of its number.
     siginfo_t own = handed_over->info;
-    SignalQueue::forget(handed_over);
-    return handle(*me, signal, is_nudge(info) ? &own : info, context);
+    return handle(*me, signal, is_nudge(info) ? &own : info, context, handed_over);
   }
   if (me != nullptr && is_fault(signal, info)) return handle(*me, signal, info, context);
   if (is_nudge(info)) {
@@ -357,9 +362,18 @@ void deliver(Thread& me) {
   set_thread_mask(me, before);
 }
 
+// Whoever comes while it is at it (a nudge, the end of a critical section) leaves the rest to it. Otherwise each of a storm
+// of signals would find the mask open that the one before has opened, and their frames would pile up on the stack.
 bool deliver_pending() {
   Thread& me = *this_thread();
-  while (me.pending.pending() & ~(me.mask | me.awaited.load(std::memory_order_relaxed))) deliver(me);
+  auto deliverable = [&] { return me.pending.pending() & ~(me.mask | me.awaited.load(std::memory_order_relaxed)); };
+  while (!me.is_delivering && deliverable()) {
+    me.is_delivering = true;
+    while (deliverable()) deliver(me);
+    me.is_delivering = false;  // who came before this has recorded what it came for
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (here.carrier->kernel_mask != me.mask) set_kernel_mask(*here.carrier, me.mask);  // one was deferred meanwhile
+  }
   return !me.must_not_restart;
 }
 
@@ -566,7 +580,8 @@ void deliver_recorded_signals() {
   }
   if (me.has_order.load(std::memory_order_relaxed) && !me.is_ending) schedule_order::carry_out(me);
   signals::deliver_pending();
-  if (here.carrier->kernel_mask != me.mask) signals::set_kernel_mask(*here.carrier, me.mask);  // lets in the next one
+  if (!me.is_delivering && here.carrier->kernel_mask != me.mask)
+    signals::set_kernel_mask(*here.carrier, me.mask);  // lets in the next one
   if (me.asked_to_end.load(std::memory_order_relaxed) && !me.is_ending) cancellation::act_if_asynchronous();
 }
 

@@ -46,6 +46,7 @@ struct Thread {
   bool is_ending;                      // owner: its destructors have run; nothing is delivered to it
   std::atomic<bool> asked_to_end;      // by pthread_cancel, while somebody else ran
   bool must_not_restart;               // owner: a handler without SA_RESTART has run since it last began to wait
+  bool is_delivering;                  // owner: deliver_pending() is at it, and no handler has begun since
   std::atomic<uint32_t> handlers_run;  // owner
   // See schedule_order.h.
   std::atomic<bool> has_order;  // written under order_lock

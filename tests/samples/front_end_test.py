@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The front end answers 2,000 clients at once, each from a backend that takes its time, and every byte is right."""
 import http.client
+import os
 import socket
 
 import sample
@@ -49,7 +50,8 @@ class FrontEnd(sample.SampleTest):
         self.assertEqual(self.front_end.end(), 0, self.front_end.describe())
         self.assert_threads(self.front_end, CLIENTS)
         self.assert_green(self.front_end, CLIENTS)
-        if unblocked.under_unblock():
+        # More processors than CPUs: who waits for a CPU long enough gets help, and the general bar holds.
+        if unblocked.under_unblock() and unblocked.processors() <= len(os.sched_getaffinity(0)):
             most = unblocked.processors() + SPARE_THREADS
             self.assertLessEqual(self.front_end.watch.peak_threads, most, self.front_end.watch.threads_at_peak)
 
