@@ -96,10 +96,12 @@ class Hogs(unittest.TestCase):
                 found = re.findall(r'(?m)^unblock: hog: thread 2 "computes" has kept its processor for (\d+) ms, '
                                    r"computing at\n((?:unblock:   .*\n)+)", report)
                 self.assertEqual(len(found), 2, report)
-                for (milliseconds, stack), place in zip(found, ("one_place", "other_place")):
+                places = set()  # which comes first is the machine's affair: a place gets three turns to be found
+                for milliseconds, stack in found:
                     self.assertGreaterEqual(int(milliseconds), 50)
-                    self.assertRegex(stack, rf" in {place} at \S*hogs\.c:\d+ \(\S*reports_hogs\)\n")
                     self.assertRegex(stack, r" in computes at \S*hogs\.c:\d+ ")
+                    places |= set(re.findall(r" in (\w+_place) at \S*hogs\.c:\d+ \(\S*reports_hogs\)\n", stack))
+                self.assertEqual(places, {"one_place", "other_place"}, report)
 
     def test_a_lock_held_across_a_wait(self):
         for processors in PROCESSORS:
