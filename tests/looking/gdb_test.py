@@ -3,24 +3,16 @@
 import os
 import pathlib
 import re
-import resource
 import shutil
-import signal
 import subprocess
 import tempfile
 import unittest
 
-BUILD = pathlib.Path(os.environ["UNBLOCK_BUILD_DIR"])
-SOURCE = pathlib.Path(os.environ["UNBLOCK_SOURCE_DIR"])
+from looked_at import BUILD, PATIENCE, SOURCE, allow_cores, core_of, environment
+
 PROGRAM = os.environ["UNBLOCK_TEST_PROGRAM"]
 EXTENSION = SOURCE / "scripts/unblock-gdb.py"
-PATIENCE = 60  # seconds until gdb or the program is taken to hang
 NAMES = {"locker": "waits_for_mutex", "reader": "waits_for_pipe", "hog": "computes"}
-
-
-def allow_cores():
-    limit = resource.getrlimit(resource.RLIMIT_CORE)[1]
-    resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
 
 
 @unittest.skipUnless(shutil.which("gdb"), "needs gdb")
@@ -28,10 +20,9 @@ class Greens(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="unblock-gdb-"))
         self.addCleanup(shutil.rmtree, self.folder)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("UNBLOCK_")}
-        environment.update(LD_PRELOAD=str(BUILD / "libunblock.so"), UNBLOCK_PROCESSORS="2")
+        preloaded = {"LD_PRELOAD": str(BUILD / "libunblock.so"), "UNBLOCK_PROCESSORS": "2"}
         self.process = subprocess.Popen([PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        cwd=self.folder, env=environment, preexec_fn=allow_cores)
+                                        cwd=self.folder, env=environment() | preloaded, preexec_fn=allow_cores)
         self.addCleanup(self.discard)
         self.assertEqual(self.process.stdout.readline(), "ready\n")
 
@@ -115,16 +106,9 @@ class Greens(unittest.TestCase):
         self.assert_program_is_well()
 
     def test_a_core_shows_every_stack_and_mains(self):
-        pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text().strip()
-        if pattern.startswith(("|", "/")):
-            self.skipTest("cores of this machine go elsewhere")
-        self.process.send_signal(signal.SIGABRT)
-        self.process.wait(PATIENCE)
-        cores = list(self.folder.glob("core*"))
-        if not cores:
-            self.skipTest("no core was written: the limit is 0")
+        core = core_of(self.process, self.folder)
         output = self.gdb("info greens", "green 2", "frame function waits_for_mutex", "print number_in_mutex",
-                          "green apply all bt", target=(PROGRAM, str(cores[0])))
+                          "green apply all bt", target=(PROGRAM, str(core)))
         found = self.greens(output)
         for name, function in NAMES.items():
             self.assertRegex(found[name][2], rf"^{function} \(\) at .*places\.c:\d+$")

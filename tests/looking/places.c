@@ -31,15 +31,18 @@ static void* computes(void* argument) {
   return NULL;
 }
 
+static int creates(pthread_t* thread, const char* name, void* (*start)(void*)) {
+  if (pthread_create(thread, NULL, start, thread) != 0) return 0;
+  return pthread_setname_np(*thread, name) == 0;
+}
+
 int main(void) {
-  void* (*starts[])(void*) = {waits_for_mutex, waits_for_pipe, computes};
   pthread_t threads[3];
   if (pipe(ends) != 0) return 1;
   pthread_mutex_lock(&taken);
-  for (int i = 0; i < 3; ++i) {
-    if (pthread_create(&threads[i], NULL, starts[i], &threads) != 0) return 1;
-    pthread_setname_np(threads[i], i == 0 ? "locker" : i == 1 ? "reader" : "hog");
-  }
+  if (!creates(&threads[0], "locker", waits_for_mutex)) return 1;
+  if (!creates(&threads[1], "reader", waits_for_pipe)) return 1;
+  if (!creates(&threads[2], "hog", computes)) return 1;
   while (arrived < 3) usleep(1000);
   puts("ready");
   fflush(stdout);

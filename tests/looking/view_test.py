@@ -2,23 +2,15 @@
 """unblock ps, stack and stats: what they say of threads in known places, live and in a core, and how they refuse."""
 import json
 import os
-import pathlib
 import re
-import resource
-import signal
 import subprocess
 import tempfile
 import time
 import unittest
 
-BUILD = pathlib.Path(os.environ["UNBLOCK_BUILD_DIR"])
+from looked_at import COMMAND, PATIENCE, allow_cores, core_of, unblock
+
 PROGRAM = os.environ["UNBLOCK_TEST_PROGRAM"]
-COMMAND = str(BUILD / "unblock")
-PATIENCE = 60
-
-
-def unblock(*words, **options):
-    return subprocess.run([COMMAND, *map(str, words)], capture_output=True, text=True, timeout=PATIENCE, **options)
 
 
 class Looking(unittest.TestCase):
@@ -27,7 +19,7 @@ class Looking(unittest.TestCase):
         self.addCleanup(self.folder.cleanup)
         self.program = subprocess.Popen(
             [COMMAND, PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=self.folder.name,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2))
+            preexec_fn=allow_cores)
         self.addCleanup(self.end)
         self.until_everybody_stands()
 
@@ -86,11 +78,7 @@ class Looking(unittest.TestCase):
         self.assertEqual(json.loads(unblock("stats", "--json", self.program.pid).stdout)["green_threads"], 4)
 
     def test_a_core_holds_every_stack_and_a_cut_one_is_refused(self):
-        if pathlib.Path("/proc/sys/kernel/core_pattern").read_text().strip() != "core":
-            self.skipTest("cores go elsewhere on this machine")
-        self.program.send_signal(signal.SIGABRT)
-        self.program.wait(PATIENCE)
-        core = next(pathlib.Path(self.folder.name).glob("core*"))
+        core = core_of(self.program, self.folder.name)
         self.assert_stacks(unblock("stack", "--core", core).stdout)
         self.assertEqual(self.threads("--core", core)["waits_for_mutex"]["owner"], 1)
         os.truncate(core, core.stat().st_size // 2)

@@ -152,6 +152,7 @@ Stack Unwinder::stack_of(Green& green) {
   Stack stack;
   for (int i = 0; i < most_tries; ++i) {
     stack = unwind(snapshot_of(green));
+    if (!stack.remark.empty()) greens_.target().explain_failed_read();
     bool was_on_carrier = green.is_on_carrier();
     if (was_on_carrier ? stack.remark != "it has just left"
                        : !greens_.target().is_live() || greens_.stood_still(green)) {
