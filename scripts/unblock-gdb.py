@@ -1,4 +1,5 @@
-"""Green threads in gdb: `info greens`, `green ID`, `green apply [ID… | all] COMMAND`; live and in core files.
+"""Green threads in gdb: `info greens`, `green ID`, `green apply [ID… | all] COMMAND`; live and in core files, which `gcore`
+then writes with their stacks.
 
 gdb loads this file by itself when it meets libunblock.so and trusts the folder; otherwise `source unblock-gdb.py`.
 Nothing in the program is changed, not even its registers: a green thread that has no OS thread is shown by telling gdb
@@ -9,6 +10,7 @@ thread is chosen.
 
 The records of the library are read by the table that it publishes (`unblock_layout`), and so by no headers of ours.
 """
+import os
 import re
 import struct
 
@@ -444,6 +446,78 @@ def numbers_of(words, process):
     return numbers
 
 
+class SavedCore:
+    """A core file that gdb has written, into which memory is put that it has left out."""
+
+    HEADER = struct.Struct("<16sHHIQQQIHHH")
+    SEGMENT = struct.Struct("<IIQQQQQQ")
+    LOAD = 1
+    PAGE = 4096
+    IS_THERE = 3 << 62  # in an entry of /proc/PID/pagemap: in memory, or swapped out
+
+    def __init__(self, path, pid):
+        self.file = open(path, "r+b", buffering=0)
+        self.memory = open(f"/proc/{pid}/mem", "rb", buffering=0)
+        self.pages = open(f"/proc/{pid}/pagemap", "rb", buffering=0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for each in (self.file, self.memory, self.pages):
+            each.close()
+
+    def segment_of(self, address):
+        """Begin, end and place in the file of the memory around `address`."""
+        head = self.HEADER.unpack(os.pread(self.file.fileno(), self.HEADER.size, 0))
+        for number in range(head[10]):
+            at = head[5] + number * head[9]
+            kind, _, place, begin, _, size, _, _ = self.SEGMENT.unpack(os.pread(self.file.fileno(), self.SEGMENT.size, at))
+            if kind == self.LOAD and begin <= address < begin + size:
+                return begin, begin + size, place
+        return None
+
+    def put(self, address):
+        """Copies what there is of the mapping around `address`, page by page; False: it is not the kind that can be read."""
+        segment = self.segment_of(address)
+        if segment is None:
+            return False
+        begin, end, place = segment
+        entries = os.pread(self.pages.fileno(), (end - begin) // self.PAGE * 8, begin // self.PAGE * 8)
+        there = [bool(entry & self.IS_THERE) for entry, in struct.iter_unpack("<Q", entries)]
+        copied = 0
+        for page in (number for number, is_there in enumerate(there) if is_there):
+            try:
+                data = os.pread(self.memory.fileno(), self.PAGE, begin + page * self.PAGE)
+            except OSError:
+                continue  # a guard
+            copied += os.pwrite(self.file.fileno(), data, place + page * self.PAGE)
+        return copied > 0
+
+
+class Gcore(gdb.Command):
+    """Save a core file of the program, with the stacks of green threads.
+Usage: gcore [FILE]
+As generate-core-file, which at the first page that cannot be read leaves out all that follows in the mapping. Since
+Linux 6.13 the guards of stacks are such pages, in one mapping with the stacks."""
+
+    LEFT_OUT = r"warning: Memory read failed for corefile section, \d+ bytes at (0x[0-9a-f]+)\.\n"
+
+    def __init__(self):
+        super().__init__("gcore", gdb.COMMAND_DATA, gdb.COMPLETE_FILENAME)
+
+    def invoke(self, argument, from_tty):
+        pid = gdb.selected_inferior().pid
+        path = argument or f"core.{pid}"
+        said = gdb.execute(f"generate-core-file {path}", to_string=True)
+        gdb.write(re.sub(self.LEFT_OUT, "", said))
+        with SavedCore(os.path.expanduser(path), pid) as core:
+            for address in re.findall(self.LEFT_OUT, said):
+                is_kernels = int(address, 16) >> 47 != 0  # the page of old system calls
+                if not core.put(int(address, 16)) and not is_kernels:
+                    gdb.write(f"The memory around {address} is not in it.\n")
+
+
 def forget_when_it_runs(event):
     unwinder.forget()
 
@@ -456,3 +530,4 @@ gdb.events.exited.connect(forget_when_it_runs)
 InfoGreens()
 Green()
 GreenApply()
+Gcore()

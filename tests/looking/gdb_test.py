@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from looked_at import BUILD, PATIENCE, SOURCE, allow_cores, core_of, environment
+from looked_at import BUILD, PATIENCE, SOURCE, allow_cores, core_of, environment, unblock
 
 PROGRAM = os.environ["UNBLOCK_TEST_PROGRAM"]
 EXTENSION = SOURCE / "scripts/unblock-gdb.py"
@@ -115,6 +115,27 @@ class Greens(unittest.TestCase):
         self.assertIn("$1 = 41", output)
         for function in ("main", *NAMES.values()):
             self.assertRegex(output, rf"#\d+ .*\b{function} \(.*places\.c:\d+")
+
+    def test_its_gcore_writes_every_stack_and_the_program_goes_on(self):
+        core = self.folder / "saved"
+        output = self.live(f"gcore {core}")
+        self.assertIn(f"Saved corefile {core}", output, self.errors)
+        self.assertNotIn("Memory read failed", output + self.errors)
+        self.assert_program_is_well()
+        result = unblock("stack", "--core", core)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        for function in ("main", *NAMES.values()):
+            self.assertRegex(result.stdout, rf"#\d+ +{function} at \S*places\.c:\d+")
+
+    def test_a_core_of_gdbs_own_is_whole_or_says_what_it_lacks(self):
+        core = self.folder / "saved"
+        self.live(f"generate-core-file {core}", before=())
+        self.assert_program_is_well()
+        result = unblock("stack", "--core", core)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        lacking = result.stdout.count("its stack is not in the core file: gdb's gcore leaves it out")
+        shown = sum(f" {function} at " in result.stdout for function in ("waits_for_mutex", "waits_for_pipe"))
+        self.assertEqual(lacking + shown, 2)
 
     def test_gdb_loads_it_by_itself_where_it_trusts_the_folder(self):
         output = self.live("info greens", before=("-iex", f"add-auto-load-safe-path {BUILD}"))

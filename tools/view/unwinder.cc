@@ -9,7 +9,9 @@
 namespace unblock::tools::view {
 namespace {
 
-constexpr int most_tries = 8;                   // at a thread that moves meanwhile
+constexpr int most_tries = 8;  // at a thread that moves meanwhile
+constexpr const char* lack_of_stack =
+    "its stack is not in the core file: gdb's gcore leaves it out, the one of unblock-gdb.py does not";
 constexpr size_t most_frames = 1024;            // of one stack: the inner ones
 constexpr size_t saved_stack_bytes = 16 << 10;  // read at once; what lies above is read as it is asked for
 
@@ -122,10 +124,10 @@ Snapshot Unwinder::snapshot_of(const Green& green) const {
     registers.r15 = word(saved.r15);
     registers.rip = word(saved.rip);
     registers.rsp = green.context + saved.rsp;
-    // gdb's gcore gives up at a guard page, and leaves out the stacks behind it.
+    // gdb gives up a mapping at its first guard page; the file then holds zeros for the rest.
     bool is_short = snapshot.stack.size() <= saved.rsp;
     if (is_short || registers.rip == 0) {
-      snapshot.refusal = greens_.target().is_live() ? "its stack cannot be read" : "its stack is not in the core file";
+      snapshot.refusal = greens_.target().is_live() ? "its stack cannot be read" : lack_of_stack;
     }
     snapshot.stack.erase(snapshot.stack.begin(), snapshot.stack.begin() + (is_short ? 0 : (ptrdiff_t)saved.rsp));
   }
