@@ -271,7 +271,9 @@ Thread* adopt_first_thread() {
 void forget_other_threads(Thread* survivor) {
   first_of_all = survivor;
   threads.for_each([&](Thread& each) {
-    if (&each != survivor) each.life.fetch_or(finished, std::memory_order_relaxed);  // they do not exist here
+    if (&each == survivor) return;
+    each.life.fetch_or(finished, std::memory_order_relaxed);  // they do not exist here
+    each.id = 0;                                              // nor for who looks from outside
   });
   // Their records and stacks are copies nobody will use again; only the counts matter.
   tally.alive.store(survivor != nullptr ? 1 : 0);

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -54,6 +55,25 @@ class Looking(unittest.TestCase):
         self.assertEqual({each["creator"] for each in threads.values()}, {0, 1})
         self.assertEqual(threads["computes"]["state"], "running")
         self.assertGreater(threads["computes"]["run_time"], 0)
+
+    def test_the_child_of_a_fork_has_one_thread(self):
+        """It forks with a second thread; both wait for the end of standard input."""
+        code = """if True:
+            import os, sys, threading
+            ends = os.pipe()
+            threading.Thread(target=os.read, args=(ends[0], 1), daemon=True).start()
+            child = os.fork()
+            if child: print(child, flush=True)
+            sys.stdin.read()
+            os._exit(0)"""
+        parent = subprocess.Popen([COMMAND, "--", sys.executable, "-c", code], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
+        self.addCleanup(parent.communicate)
+        child = int(parent.stdout.readline())
+        of_child = unblock("ps", child, "--json")
+        self.assertEqual(of_child.returncode, 0, of_child.stderr)
+        self.assertEqual([(each["id"], each["tid"]) for each in json.loads(of_child.stdout)], [(1, child)])
+        self.assertEqual(len(json.loads(unblock("ps", parent.pid, "--json").stdout)), 2)
 
     def test_filter_and_sort(self):
         self.assertEqual(list(self.threads(self.program.pid, "--filter", "wait_kind=mutex")), ["waits_for_mutex"])
