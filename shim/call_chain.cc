@@ -4,6 +4,7 @@
 #include <execinfo.h>
 #include <string.h>
 
+#include "shim/glibc/symbols.h"
 #include "shim/real.h"
 
 // Where the linker has put us.
@@ -16,6 +17,7 @@ namespace unblock::call_chain {
 namespace {
 
 bool is_primed;
+bool has_find_object;  // _dl_find_object(3), which a libgcc of the same age asks instead of dl_iterate_phdr(3)
 
 // Frames of ours that may stand below the program's.
 constexpr int most_of_ours = 24;
@@ -24,8 +26,11 @@ constexpr int most_of_ours = 24;
 
 bool prime() {
   void* frame;
+  has_find_object = glibc::find("_dl_find_object") != nullptr;
   return is_primed = is_primed || backtrace(&frame, 1) > 0;
 }
+
+bool takes_no_lock() { return has_find_object; }
 
 void* function_at(void* return_address) {
   using Find = void* (*)(void*);

@@ -19,6 +19,9 @@ bool prime();
 // ones left out. Returns how many: 0 before prime(). Suspends: never.
 int record(void** frames, int count);
 
+// Does it so without a lock of the loader's, after prime()? GCC 12 came out with glibc 2.35.
+bool takes_no_lock();
+
 // Where the function around this return address begins, by its unwinding information, which stripped files have too.
 // Null: not known.
 void* function_at(void* return_address);

@@ -1,9 +1,9 @@
 #include "shim/lock_waits.h"
 
-#include <stddef.h>
-#include <sys/uio.h>
-
+#include "scheduler/carrier.h"
+#include "scheduler/monitor.h"
 #include "scheduler/ticks.h"
+#include "shim/lock_owner.h"
 #include "shim/named_lines.h"
 #include "shim/reporter.h"
 #include "shim/stack_of.h"
@@ -41,26 +41,12 @@ Wait wait_of(const Thread& thread) {
   return {green.wait_kind, green.waiting_for, green.wait_word.load(std::memory_order_acquire), green.waiting_since};
 }
 
-bool has_owner(WaitKind kind) { return kind == WaitKind::mutex || kind == WaitKind::rwlock || kind == WaitKind::join; }
+// What began before this moment lasts long.
+struct Since {
+  uint64_t ticks;
+  int64_t nanoseconds;
+};
 
-template <class T>
-bool read(const void* address, T& to) {
-  iovec from = {const_cast<void*>(address), sizeof to}, into = {&to, sizeof to};
-  return kernel::invoke(SYS_process_vm_readv, kernel::invoke(SYS_getpid), &into, 1, &from, 1, 0) == (long)sizeof to;
-}
-
-int owner_tid_of(WaitKind kind, const void* address) {
-  int tid = 0;
-  size_t offset = kind == WaitKind::mutex ? offsetof(pthread_mutex_t, __data.__owner)
-                                          : offsetof(pthread_rwlock_t, __data.__cur_writer);
-  return read(static_cast<const char*>(address) + offset, tid) ? tid : 0;
-}
-
-Thread* joined(const void* life) {
-  return reinterpret_cast<Thread*>(reinterpret_cast<uintptr_t>(life) - offsetof(Thread, life));
-}
-
-// Threads that began to wait before this moment wait for long.
 uint64_t ticks_before(int64_t nanoseconds) {
   uint64_t now = ticks::now();
   int64_t elapsed = kernel::now() - ticks::begin.nanoseconds.load(std::memory_order_relaxed);
@@ -174,26 +160,65 @@ bool is_certain(Object& first) {
   return true;
 }
 
-// The owner waits for something that is no lock, while others wait for the lock.
-void report_held(Object& object, uint64_t long_ago, Lines& lines) {
-  const Wait& wait = object.owners_wait;
-  if (object.kind == WaitKind::join || wait.kind == WaitKind::none || has_owner(wait.kind)) return;
-  if (wait.since > long_ago || !still_holds(object)) return;
-  StackOf stack = stack_of_parked(*object.owner);
-  if (stack.count == 0 || reporter::is_known(reinterpret_cast<uint64_t>(stack.place()))) return;
-  lines << "unblock: lock held across a wait: " << *object.owner << " holds " << noun(object.kind) << " "
-        << object.address << " and has waited for " << words_of(wait.kind) << " for "
-        << (uint64_t)(ticks::nanoseconds_since(wait.since) / 1'000'000) << " ms, at\n";
-  named_lines::add(lines, stack);
+uint64_t milliseconds_since(uint64_t ticks) { return (uint64_t)(ticks::nanoseconds_since(ticks) / 1'000'000); }
+
+void add_waiters(const Object& object, Lines& lines) {
   lines << "unblock: " << object.waiters << (object.waiters == 1 ? " thread waits" : " threads wait")
         << " for that lock, the longest: " << *object.waiter << ", at\n";
   named_lines::add(lines, stack_of_parked(*object.waiter));
+}
+
+// The owner waits for something that is no lock, while others wait for the lock.
+void report_wait(const Object& object, Lines& lines) {
+  StackOf stack = stack_of_parked(*object.owner);
+  if (stack.count == 0 || reporter::is_known(reinterpret_cast<uint64_t>(stack.place()))) return;
+  lines << "unblock: lock held across a wait: " << *object.owner << " holds " << noun(object.kind) << " "
+        << object.address << " and has waited for " << words_of(object.owners_wait.kind) << " for "
+        << milliseconds_since(object.owners_wait.since) << " ms, at\n";
+  named_lines::add(lines, stack);
+  add_waiters(object, lines);
   named_lines::print(lines);
+}
+
+// Since when the thread has been in a call that blocks its OS thread, as far as the reporter has seen it; 0: it is in none.
+int64_t in_call_since(const Thread& thread) {
+  const Carrier* carrier = thread.green.carrier.load(std::memory_order_acquire);
+  if (carrier == nullptr || carrier->running.load(std::memory_order_acquire) != &thread.green) return 0;
+  const Watched& seen = carrier->watched;
+  if (carrier->in_region.load(std::memory_order_relaxed)) {
+    return seen.regions == carrier->statistics.regions ? seen.region_since : 0;
+  }
+  // One that the library does not know: it neither computes nor waits for a CPU.
+  if (seen.switches != carrier->statistics.switches + 1) return 0;
+  int64_t computed = monitor::cpu_time(carrier->kernel_tid) - seen.cpu_time;
+  bool computes = 4 * computed >= kernel::now() - seen.since || monitor::is_runnable(carrier->kernel_tid);
+  return computes ? 0 : seen.since;
+}
+
+// The owner is not asked where its call is, since that might end with EINTR: the place is where the others wait.
+void report_blocking_call(const Object& object, int64_t nanoseconds, Lines& lines) {
+  StackOf stack = stack_of_parked(*object.waiter);
+  if (stack.count == 0 || reporter::is_known(reinterpret_cast<uint64_t>(stack.place()))) return;
+  lines << "unblock: lock held across a blocking call: " << *object.owner << " holds " << noun(object.kind) << " "
+        << object.address << " and has been in that call for " << (uint64_t)(nanoseconds / 1'000'000)
+        << " ms (see 'unblock stack')\n";
+  add_waiters(object, lines);
+  named_lines::print(lines);
+}
+
+void report_held(const Object& object, const Since& long_ago, Lines& lines) {
+  const Wait& wait = object.owners_wait;
+  if (object.kind == WaitKind::join || has_owner(wait.kind)) return;
+  if (wait.kind != WaitKind::none) {
+    if (wait.since <= long_ago.ticks && still_holds(object)) report_wait(object, lines);
+  } else if (int64_t since = in_call_since(*object.owner); since != 0 && since <= long_ago.nanoseconds) {
+    if (still_holds(object)) report_blocking_call(object, kernel::now() - since, lines);
+  }
 }
 
 // Follows the edges from one object, as far as there are new ones. A cycle is found from each of its objects; the first
 // one that leads back to itself tells of it.
-void follow(Object& first, uint64_t long_ago, Lines& lines) {
+void follow(Object& first, const Since& long_ago, Lines& lines) {
   Object* object = &first;
   for (size_t steps = 0; steps <= object_count; ++steps) {
     if (object->is_done || object->owner == nullptr) return;
@@ -212,10 +237,13 @@ void follow(Object& first, uint64_t long_ago, Lines& lines) {
 
 }  // namespace
 
-void look(int64_t threshold, Lines& lines) {
-  uint64_t long_ago = ticks_before(threshold);
-  read_all(long_ago);
+int64_t look(int64_t threshold, Lines& lines) {
+  int64_t begin = kernel::now();
+  Since long_ago = {ticks_before(threshold), begin - threshold};
+  read_all(long_ago.ticks);
+  int64_t took = kernel::now() - begin;
   for (size_t i = 0; i < object_count; ++i) follow(objects[i], long_ago, lines);
+  return took;
 }
 
 }  // namespace unblock::lock_waits

@@ -1,5 +1,5 @@
 #pragma once
-// Locks that are waited for in vain: deadlocks, and locks that are held across a long wait.
+// Locks that are waited for in vain: deadlocks, and locks that are held across a long wait or a long blocking call.
 //
 // Who waits for whom. A thread that waits for a mutex or a rwlock waits for its owner, whose number libc keeps in the
 // object; one that joins waits for that thread. Each waits for one thing at most, so following the edges ends at a
@@ -10,8 +10,6 @@
 // is in the same wait as before (same epoch, same start), and its object has the same owner. So at the moment between
 // the two readings every thread of the cycle was waiting for the next. Only a deadline can end such a wait; a cycle
 // that has lasted beyond the threshold is reported although one of its waits may have a deadline.
-//
-// The objects are the program's and may be gone when they are read, so they are read by a system call that fails then.
 
 #include <stdint.h>
 
@@ -19,8 +17,8 @@
 
 namespace unblock::lock_waits {
 
-// Looks at all threads; reports waits of `threshold` nanoseconds and more. At most 1,024 locks at a look.
-// Call from: the reporter's OS thread.
-void look(int64_t threshold, Lines& lines);
+// Looks at all threads; reports waits of `threshold` nanoseconds and more. At most 1,024 locks at a look. Returns how long
+// the looking took, without the reports. Call from: the reporter's OS thread.
+int64_t look(int64_t threshold, Lines& lines);
 
 }  // namespace unblock::lock_waits

@@ -103,27 +103,30 @@ bool look_for_hogs(int64_t threshold) {
   return has_suspects;
 }
 
-// Looking at all threads takes long where there are many: no more than a twentieth of the time.
-void look_at_locks(int64_t threshold) {
+// Looking at all threads takes long where there are many: no more than a twentieth of the time. Returns for how long
+// nobody may look yet; 0: this was a look.
+int64_t look_at_locks(int64_t threshold) {
   static int64_t next;
-  int64_t begin = kernel::now();
-  if (begin < next) return;
-  lock_waits::look(threshold, lines);
-  int64_t took = kernel::now() - begin;
-  next = begin + took + (20 * took > threshold ? 20 * took : threshold);
+  int64_t now = kernel::now();
+  if (now < next) return next - now;
+  int64_t took = lock_waits::look(threshold, lines);
+  next = now + took + (20 * took > threshold ? 20 * took : threshold);
+  return 0;
 }
 
 void run(void*) {
   int64_t threshold = configuration::current().report_threshold;
-  timespec between_looks = kernel::to_timespec(threshold / 4);
-  timespec until_still = kernel::to_timespec(threshold + threshold / 8);
-  const timespec* time = nullptr;
+  int64_t until_still = threshold + threshold / 8, pause = 0;  // 0: for ever
+  bool had_suspects = false;
   for (;;) {
-    if (word.load(std::memory_order_acquire) == asleep) kernel::futex_wait(word, asleep, time);
+    timespec time = kernel::to_timespec(pause);
+    if (word.load(std::memory_order_acquire) == asleep) kernel::futex_wait(word, asleep, pause != 0 ? &time : nullptr);
     bool somebody_runs = word.exchange(asleep, std::memory_order_acq_rel) == called;
     bool has_suspects = look_for_hogs(threshold);
-    look_at_locks(threshold);
-    time = has_suspects ? &between_looks : somebody_runs || time == &between_looks ? &until_still : nullptr;
+    int64_t owed = look_at_locks(threshold);
+    bool is_still = !somebody_runs && !had_suspects && owed == 0;
+    pause = has_suspects ? threshold / 4 : is_still ? 0 : owed > until_still ? owed : until_still;
+    had_suspects = has_suspects;
   }
 }
 

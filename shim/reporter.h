@@ -1,6 +1,6 @@
 #pragma once
-// Reports of what holds others up (--report-hogs): threads that keep their processor, locks held across a wait, and
-// deadlocks; see lock_waits.h for the latter two.
+// Reports of what holds others up (--report-hogs): threads that keep their processor, locks held across a wait or a
+// blocking call, and deadlocks; see lock_waits.h for the latter two.
 //
 // One OS thread of our own looks. It stands beside the monitor, which must never wait for anybody, while a report asks
 // the loader for names and may run the `unblock` command. While anything runs, the monitor wakes it at each of its

@@ -25,7 +25,7 @@ Options (each has a twin in the environment, which children of PROGRAM inherit):
                    (for tests: one endless loop then stops the other threads)
   --creation-stacks  remember of each thread who created it, for 'unblock stack'    UNBLOCK_CREATION_STACKS=1
   --report-hogs TIME  report on standard error, once for each place, what holds     UNBLOCK_REPORT_HOGS=TIME
-                   others up for so long (50ms, 1s): a thread that keeps its processor, a lock held across a wait,
+                   others up for so long (50ms, 1s): a thread that keeps its processor, a lock held meanwhile,
                    threads that wait for each other's locks for ever
   --dump-signal SIGNAL  on this signal (USR2, for example) print a line for each    UNBLOCK_DUMP_SIGNAL=SIGNAL
                    thread, and the stack of the one it meets, on standard error; implies --dump-on-crash

@@ -82,8 +82,8 @@ class Deadlocks(unittest.TestCase):
 
 
 class Hogs(unittest.TestCase):
-    def run_hogs(self, processors, **changes):
-        words = [COMMAND, "--processors", str(processors), "--", BUILD / "tests/reports" / "reports_hogs"]
+    def run_hogs(self, what, processors, **changes):
+        words = [COMMAND, "--processors", str(processors), "--", BUILD / "tests/reports" / "reports_hogs", what]
         result = subprocess.run(words, env={**environment(), **changes}, stdin=subprocess.DEVNULL, capture_output=True,
                                 text=True, timeout=PATIENCE_SECONDS)
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -92,7 +92,7 @@ class Hogs(unittest.TestCase):
     def test_each_place_is_reported_once(self):
         for processors in PROCESSORS:
             with self.subTest(processors=processors):
-                report = self.run_hogs(processors, UNBLOCK_REPORT_HOGS="50ms").stderr
+                report = self.run_hogs("computes", processors, UNBLOCK_REPORT_HOGS="50ms").stderr
                 found = re.findall(r'(?m)^unblock: hog: thread 2 "computes" has kept its processor for (\d+) ms, '
                                    r"computing at\n((?:unblock:   .*\n)+)", report)
                 self.assertEqual(len(found), 2, report)
@@ -106,19 +106,32 @@ class Hogs(unittest.TestCase):
     def test_a_lock_held_across_a_wait(self):
         for processors in PROCESSORS:
             with self.subTest(processors=processors):
-                result = self.run_hogs(processors, UNBLOCK_REPORT_HOGS="50ms")
+                result = self.run_hogs("locks", processors, UNBLOCK_REPORT_HOGS="50ms")
                 lock = result.stdout.strip()
                 holds, wants = line_of("hogs.c", "holds waits here"), line_of("hogs.c", "wants waits here")
-                self.assertRegex(result.stderr, rf'unblock: lock held across a wait: thread 3 "holds" holds mutex '
+                self.assertRegex(result.stderr, rf'unblock: lock held across a wait: thread 2 "holds" holds mutex '
                                                 rf"{lock} and has waited for a point in time for \d+ ms, at\n"
                                                 rf"unblock:   0x[0-9a-f]+ in holds at \S*hogs\.c:{holds} .*\n"
-                                                rf'unblock: 1 thread waits for that lock, the longest: thread 4 '
+                                                rf'unblock: 1 thread waits for that lock, the longest: thread 3 '
                                                 rf'"wants", at\n'
                                                 rf"unblock:   0x[0-9a-f]+ in wants at \S*hogs\.c:{wants} .*\n")
 
+    def test_a_lock_held_across_a_blocking_call(self):
+        for processors in PROCESSORS:
+            with self.subTest(processors=processors):
+                result = self.run_hogs("locks", processors, UNBLOCK_REPORT_HOGS="50ms")
+                for owner, waiter, function in ((4, 5, "wants_first"), (6, 7, "wants_second")):
+                    line = line_of("hogs.c", f"{function} waits here")
+                    self.assertRegex(result.stderr,
+                                     rf'unblock: lock held across a blocking call: thread {owner} "blocks" holds mutex '
+                                     rf"{result.stdout.strip()} and has been in that call for \d+ ms \(.*\)\n"
+                                     rf'unblock: 1 thread waits for that lock, the longest: thread {waiter} "wants", at\n'
+                                     rf"unblock:   0x[0-9a-f]+ in {function} at \S*hogs\.c:{line} .*\n")
+
     def test_nothing_is_said_below_the_threshold_or_unasked(self):
-        self.assertEqual(self.run_hogs(2, UNBLOCK_REPORT_HOGS="30s").stderr, "")
-        self.assertEqual(self.run_hogs(2).stderr, "")
+        for what in ("computes", "locks"):
+            self.assertEqual(self.run_hogs(what, 2, UNBLOCK_REPORT_HOGS="30s").stderr, "")
+            self.assertEqual(self.run_hogs(what, 2).stderr, "")
 
 
 class Values(unittest.TestCase):
