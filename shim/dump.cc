@@ -7,8 +7,8 @@
 #include "scheduler/carrier.h"
 #include "scheduler/host.h"
 #include "shim/configuration.h"
+#include "shim/lifecycle.h"
 #include "shim/named_lines.h"
-#include "shim/real.h"
 #include "shim/signal_actions.h"
 #include "shim/signals.h"
 #include "shim/wait_words.h"
@@ -40,13 +40,14 @@ void add_stack(const ucontext_t* context, bool dies) {
 }
 
 void add_others(const Thread* self) {
+  Waits waits;
   threads.for_each_unlocked([&](Thread& each) {
     if (&each == self || !is_alive(each)) return;
     Carrier* carrier = each.green.carrier.load(std::memory_order_relaxed);
     lines << "unblock: " << each;
     if (each.green.wait_kind != WaitKind::none) {
       lines << " waits for ";
-      add_wait(lines, each.green);
+      waits.add(lines, each.green);
       lines << "\n";
     } else if (carrier != nullptr) {
       lines << " runs on OS thread " << (uint64_t)carrier->kernel_tid
@@ -63,11 +64,12 @@ void dump(int signal, const siginfo_t* info, const ucontext_t* context, bool die
   Thread* self = this_thread();
   lines.clear();
   lines << "unblock: signal " << name_of(signal, digits);
+  bool is_quiet = lifecycle::phase == lifecycle::Phase::quiet;
   if (self != nullptr) lines << " in " << *self;
-  else lines << " on an OS thread that runs none of the threads";
+  else lines << (is_quiet ? " in the only thread so far" : " on an OS thread that runs none of the threads");
   if (dies && info->si_code > 0) lines << " (address " << static_cast<const void*>(info->si_addr) << ")";
-  lines << (self != nullptr ? ", at\n" : "\n");
-  if (self != nullptr) add_stack(context, dies);
+  lines << (self != nullptr || is_quiet ? ", at\n" : "\n");
+  if (self != nullptr || is_quiet) add_stack(context, dies);
   else lines.write();
   add_others(self);
 }
@@ -126,12 +128,14 @@ struct sigaction action() {
   return ours;
 }
 
+void load() {
+  if (configuration::current().dump_signal == 0) return;
+  named_lines::prepare();
+  signals::take_over_action(configuration::current().dump_signal);
+}
+
 void begin() {
   if (is_wanted_on_crash()) named_lines::prepare();
-  int signal = configuration::current().dump_signal;
-  if (signal == 0) return;
-  struct sigaction ours = action();
-  real::sigaction(signal, &ours, nullptr);
 }
 
 void start_receiver() {

@@ -2,9 +2,10 @@
 // A dump: the stack of one green thread and a line for each other, on standard error. On a signal that the operator
 // chooses (--dump-signal), and before the process dies of a fault or of abort(3) (--dump-on-crash, or either).
 //
-// The chosen signal is the operator's: our handler stands in front of it from the first thread on, whatever the program
-// does with it; a handler of the program runs after the dump, and its default action does not. An OS thread of our own
-// lets the signal through, so it arrives also where every thread of the program blocks it.
+// The chosen signal is the operator's: our handler stands in front of it from the constructor on, whatever the program
+// does with it; a handler of the program runs after the dump, and its default action does not. While the process is
+// quiet a dump is one line with the place of the interrupted instruction, and the only thread may block the signal. Once
+// there are green threads, an OS thread of our own lets it through, so it arrives also where every thread blocks it.
 //
 // A fatal signal is caught only while the program leaves it at its default. After the dump the default is back and the
 // instruction faults again, or the signal is sent again: exit status and core file are the native ones. A fault within
@@ -15,6 +16,9 @@
 #include <signal.h>
 
 namespace unblock::dump {
+
+// In the library's constructor.
+void load();
 
 // When green threads begin.
 void begin();

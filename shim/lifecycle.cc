@@ -112,6 +112,7 @@ __attribute__((constructor)) void load(int, char**, char** environment) {
   using namespace unblock;
   real::find_all();
   configuration::read(environment);
+  dump::load();
   prepare_for_forks();
 }
 

@@ -1,5 +1,6 @@
-// sigaction(2) and signal(2). While the process is quiet the kernel has the program's own handlers; when green threads
-// begin, ours goes in front of each, with the same flags and mask, and the program goes on reading back its own.
+// sigaction(2) and signal(2). While the process is quiet the kernel has the program's own handlers, but for the one
+// signal that the operator may have chosen for dumps; when green threads begin, ours goes in front of each, with the same
+// flags and mask, and the program goes on reading back its own.
 
 #include "shim/signal_actions.h"
 
@@ -36,8 +37,12 @@ constexpr unsigned long never_guarded = bit(SIGSEGV) | bit(SIGBUS) | bit(SIGFPE)
 
 // The action for the kernel that stands for the program's.
 struct sigaction in_front_of(int signal, const struct sigaction& action) {
-  if (dump::is_operators(signal)) return dump::action();
   struct sigaction ours = action;
+  if (dump::is_operators(signal)) {
+    ours = dump::action();
+    ours.sa_mask = action.sa_mask;
+    return ours;
+  }
   if (action.sa_handler == SIG_DFL && (guarded.load(std::memory_order_relaxed) & bit(signal))) {
     ours = {};
     ours.sa_sigaction = arrive;
@@ -53,10 +58,17 @@ struct sigaction in_front_of(int signal, const struct sigaction& action) {
 
 Lock& actions_lock() { return changing; }
 
+void take_over_action(int signal) {
+  if (real::sigaction(signal, nullptr, &actions[signal]) != 0) return;
+  struct sigaction ours = in_front_of(signal, actions[signal]);
+  real::sigaction(signal, &ours, nullptr);
+}
+
 void take_over_actions() {
   for (int signal = 1; signal <= signal_count; ++signal) {
     struct sigaction action;
-    if (!is_programs_signal(signal) || real::sigaction(signal, nullptr, &action) != 0) continue;
+    if (!is_programs_signal(signal) || dump::is_operators(signal)) continue;  // the operator's is ours already
+    if (real::sigaction(signal, nullptr, &action) != 0) continue;
     actions[signal] = action;
     if (!is_handler(action)) continue;
     if (action.sa_flags & SA_ONSTACK) overflow::leave_alternate_stacks_to_the_program();
@@ -134,9 +146,13 @@ int change_action(int signal, const struct sigaction* wanted, struct sigaction* 
 
 using namespace unblock;
 
+namespace {
+bool is_ours(int signal) { return lifecycle::active() || dump::is_operators(signal); }
+}  // namespace
+
 // sigaction(2).
 INTERPOSED int sigaction(int signal, const struct sigaction* wanted, struct sigaction* before) {
-  if (!lifecycle::active()) return real::sigaction(signal, wanted, before);
+  if (!is_ours(signal)) return real::sigaction(signal, wanted, before);
   Held held(signals::actions_lock());
   return signals::change_action(signal, wanted, before);
 }
@@ -159,13 +175,13 @@ sighandler_t set_handler(int signal, sighandler_t handler, int flags) {
 
 // signal(2), with BSD semantics as libc's own.
 INTERPOSED sighandler_t signal(int number, sighandler_t handler) {
-  if (!lifecycle::active()) return real::signal(number, handler);
+  if (!is_ours(number)) return real::signal(number, handler);
   return set_handler(number, handler, SA_RESTART);
 }
 
 // sysv_signal(3).
 INTERPOSED sighandler_t __sysv_signal(int number, sighandler_t handler) {
-  if (!lifecycle::active()) return real::__sysv_signal(number, handler);
+  if (!is_ours(number)) return real::__sysv_signal(number, handler);
   return set_handler(number, handler, SA_RESETHAND | SA_NODEFER);
 }
 INTERPOSED sighandler_t sysv_signal(int number, sighandler_t handler) { return __sysv_signal(number, handler); }

@@ -15,6 +15,8 @@ Lock& actions_lock();
 
 // Puts ours in front of every handler that the program has installed so far.
 void take_over_actions();
+// The same for one signal, whatever its action: the operator's (dump.h), which is ours even while the process is quiet.
+void take_over_action(int signal);
 
 // Calls the program's handler.
 void call_action(int signal, siginfo_t* info, void* context);

@@ -2,6 +2,7 @@
 
 #include "scheduler/readiness.h"
 #include "scheduler/ticks.h"
+#include "shim/lock_owner.h"
 
 namespace unblock {
 namespace {
@@ -15,7 +16,21 @@ static_assert(sizeof words / sizeof *words == (int)WaitKind::count);
 
 const char* words_of(WaitKind kind) { return kind < WaitKind::count ? words[(int)kind] : ""; }
 
-void add_wait(Lines& lines, const GreenThread& green) {
+const Thread* Waits::owner_of(const GreenThread& green) {
+  if (!has_owner(green.wait_kind)) return nullptr;
+  if (green.wait_kind == WaitKind::join) return joined(green.waiting_for);
+  int tid = owner_tid_of(green.wait_kind, green.waiting_for);
+  if (tid == 0 || tid == tid_) return tid == 0 ? nullptr : owner_;
+  if (searches_left_-- <= 0) return nullptr;
+  tid_ = tid;
+  owner_ = nullptr;
+  threads.for_each_unlocked([&](Thread& each) {
+    if (each.tid == tid && is_alive(each)) owner_ = &each;
+  });
+  return owner_;
+}
+
+void Waits::add(Lines& lines, const GreenThread& green) {
   WaitKind kind = green.wait_kind;
   auto object = reinterpret_cast<uintptr_t>(green.waiting_for);
   lines << words_of(kind);
@@ -24,6 +39,7 @@ void add_wait(Lines& lines, const GreenThread& green) {
   } else if (object != 0 && kind != WaitKind::poll && kind != WaitKind::join) {
     lines << " " << green.waiting_for;
   }
+  if (const Thread* owner = owner_of(green)) lines << " of " << *owner;
   lines << " for " << (uint64_t)(ticks::nanoseconds_since(green.waiting_since) / 1'000'000) << " ms";
 }
 

@@ -4,7 +4,8 @@
  *   fpe       divides by zero
  *   overflow  calls itself for ever
  *   wait      computes until standard input ends, then exits with 7. With `blocked` before it, every thread blocks
- *             every signal; with `handler`, SIGUSR2 has a handler, which says so. */
+ *             every signal; with `handler`, SIGUSR2 has a handler, which says so
+ *   alone     makes no threads at all, and exits with 7 when standard input ends; `handler` as above. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -64,11 +65,22 @@ static void handler(int signal) {
   if (signal == SIGUSR2) result = (int)write(1, "handler\n", 8);
 }
 
+static int alone(void) {
+  struct sigaction action;
+  char byte;
+  if (sigaction(SIGUSR2, NULL, &action) != 0) return 1;
+  printf("%s\n", action.sa_handler == SIG_DFL ? "default" : action.sa_handler == handler ? "own" : "other");
+  fflush(stdout);
+  while (read(0, &byte, 1) > 0) continue; /* waits alone here */
+  return 7;
+}
+
 int main(int count, char** words) {
   char byte;
   const char* how = words[count - 1];
   sigset_t all;
   if (strcmp(words[1], "handler") == 0) signal(SIGUSR2, handler);
+  if (strcmp(how, "alone") == 0) return alone();
   sigfillset(&all);
   if (strcmp(words[1], "blocked") == 0) pthread_sigmask(SIG_BLOCK, &all, NULL);
   pthread_mutex_lock(&lock);

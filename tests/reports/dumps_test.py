@@ -28,7 +28,7 @@ class Crashes(unittest.TestCase):
     def assert_others(self, said, lock, descriptor):
         self.assertRegex(said, r'(?m)^unblock: (signal 12 in )?thread 1 "reports_dumps"')  # or the one it met
         self.assertRegex(said, r'(?m)^unblock: thread 2 "sleeps" waits for a point in time for \d+ ms$')
-        self.assertRegex(said, rf'(?m)^unblock: thread 3 "wants" waits for a mutex {lock} for \d+ ms$')
+        self.assertRegex(said, rf'(?m)^unblock: thread 3 "wants" waits for a mutex {lock} of thread 1 "reports_dumps" for \d+ ms$')
         self.assertRegex(said, rf'(?m)^unblock: thread 4 "reads" waits for a descriptor {descriptor} \(read\) for \d+ ms$')
 
     def test_a_fault_is_told_and_the_status_stays_native(self):
@@ -63,8 +63,8 @@ class Crashes(unittest.TestCase):
 
 
 class OnSignal(unittest.TestCase):
-    def dumped(self, *words, number=signal.SIGUSR2, processors=2):
-        """Sends the signal to a program that computes, until it has dumped; then lets it end."""
+    def dumped(self, *words, number=signal.SIGUSR2, processors=2, until=b'"reads"'):
+        """Sends the signal to a program, until it has dumped; then lets it end."""
         program = subprocess.Popen([COMMAND, "--processors", str(processors), "--dump-signal", "USR2", "--", PROGRAM,
                                     *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    env=environment())
@@ -75,7 +75,7 @@ class OnSignal(unittest.TestCase):
         printed = program.stdout.readline().decode().split()
         program.send_signal(number)
         said, deadline = b"", time.monotonic() + PATIENCE_SECONDS
-        while b'"reads"' not in said and time.monotonic() < deadline:
+        while until not in said and time.monotonic() < deadline:
             if select.select([program.stderr], [], [], 1)[0]:
                 said += os.read(program.stderr.fileno(), 65536)
         program.stdin.close()
@@ -99,6 +99,16 @@ class OnSignal(unittest.TestCase):
         printed, said, more = self.dumped("handler", "wait")
         Crashes.assert_others(self, said, *printed)
         self.assertEqual(more, "handler\n")
+
+    def test_it_is_told_before_there_are_threads(self):
+        seen, said, more = self.dumped("alone", until=b"(")
+        self.assertEqual((seen, more), (["default"], ""))
+        self.assertRegex(said, r"\Aunblock: signal 12 in the only thread so far, at\nunblock:   0x[0-9a-f]+ .*\(.*\)\n\Z")
+
+    def test_a_handler_of_the_only_thread_runs_after_it(self):
+        seen, said, more = self.dumped("handler", "alone", until=b"(")
+        self.assertEqual((seen, more), (["own"], "handler\n"))
+        self.assertRegex(said, r"\Aunblock: signal 12 in the only thread so far, at\n")
 
 
 class Values(unittest.TestCase):
