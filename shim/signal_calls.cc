@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "scheduler/carrier.h"
@@ -92,6 +93,12 @@ INTERPOSED int sigpending(sigset_t* set) {
     first_word(set) |= this_thread()->pending.pending() & this_thread()->mask;
   }
   return result;
+}
+
+// signalfd(2).
+INTERPOSED int signalfd(int fd, const sigset_t* set, int flags) noexcept {
+  if (set != nullptr) signals::watched_by_descriptor(first_word(set));
+  return real::signalfd(fd, set, flags);
 }
 
 // pthread_kill(3). A thread that waits is woken with EINTR, unless SA_RESTART applies.

@@ -265,7 +265,19 @@ void arrive_at_carrier(Carrier& carrier, int signal, siginfo_t* info, void* cont
   wake_thread(me->green, Wakeup::interrupted);
 }
 
+std::atomic<Mask> watched;  // by a signalfd of the program, now or once
+
+// The kernel keeps it for the process, where a signalfd finds it: 0 or an error number.
+int leave_to_kernel(int signal, const siginfo_t* info) {
+  long self = kernel::invoke(SYS_getpid);
+  long result = info != nullptr ? kernel::invoke(SYS_rt_sigqueueinfo, self, signal, info)
+                                : kernel::invoke(SYS_kill, self, signal);
+  return (int)-result;
+}
+
 }  // namespace
+
+void watched_by_descriptor(Mask signals) { watched.fetch_or(signals, std::memory_order_relaxed); }
 
 // One that is in sigwait for it comes before one that would die of it.
 Thread* taker_of(int signal) {
@@ -290,6 +302,9 @@ int direct_at(Thread& thread, int signal, const siginfo_t* given) {
     // The default action is the process's, whoever gets the signal; ignored ones vanish.
     if (has_default_action(signal)) take_default_action(signal);
     return 0;
+  }
+  if ((watched.load(std::memory_order_relaxed) & bit(signal)) && taker_of(signal) == nullptr) {
+    return leave_to_kernel(signal, given);
   }
   siginfo_t info = given != nullptr ? *given : siginfo_t{};
   info.si_signo = signal;

@@ -228,7 +228,7 @@ int create_c11_thread(pthread_t* handle, void* (*run)(void*), void* start, void*
 
 void end_this_thread(bool unwound) {
   Thread& me = *this_thread();
-  glibc::end_thread();
+  me.is_main ? glibc::end_first_thread() : glibc::end_thread();
   owned_mutex::thread_ends();
   glibc::release_robust_mutexes([](void* word, void*) { parking_lot::unpark(word, INT32_MAX); }, nullptr);
   signals::thread_ends(me, unwound);

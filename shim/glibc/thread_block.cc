@@ -111,15 +111,28 @@ void* run(void* (*start)(void*), void* argument, bool* exited) {
   return result;
 }
 
-void end_thread() {
+namespace {
+
+template <class Work>
+void in_cancel_scope(Work work) {
   __pthread_unwind_buf_t scope;
   // A destructor may call pthread_exit or meet a cancellation point. As in libc, the rest of the work is then done.
   if (save_registers(&scope, 0) == 0) layout.register_cancel(&scope);
-  layout.run_thread_local_destructors();
-  layout.run_key_destructors();
-  layout.free_thread_resources();
+  work();
   layout.unregister_cancel(&scope);
 }
+
+}  // namespace
+
+void end_thread() {
+  in_cancel_scope([] {
+    layout.run_thread_local_destructors();
+    layout.run_key_destructors();
+    layout.free_thread_resources();
+  });
+}
+
+void end_first_thread() { in_cancel_scope(layout.run_key_destructors); }
 
 // --- robust mutexes -------------------------------------------------------------------------------------------------
 

@@ -47,6 +47,10 @@ void* run(void* (*start)(void*), void* argument, bool* exited);
 // Ends the calling block's thread as libc does: thread_local destructors, key destructors, malloc's and libc's caches.
 void end_thread();
 
+// The same for the first thread of the process. libc destroys only its keys' values, and runs its thread_local
+// destructors if the process ends with it.
+void end_first_thread();
+
 // Marks the robust mutexes that the calling block's thread still holds as abandoned, as the kernel does for threads
 // that it knows, and calls wake(lock word, context) for each so that parked waiters can be woken. Waiters in the
 // kernel are woken here.

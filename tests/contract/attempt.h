@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/types.h>
-#include <time.h>
 
 #include <condition_variable>
 #include <mutex>
@@ -12,6 +11,8 @@
 #include <thread>
 #include <type_traits>
 #include <utility>
+
+#include "moments.h"
 
 // The answer of one call: its result, and errno if it failed.
 struct Outcome {
@@ -90,17 +91,4 @@ class Background {
   Event begun_;
   std::optional<std::invoke_result_t<Work>> result_;
   std::thread thread_;
-};
-
-class Stopwatch {
- public:
-  long microseconds() const { return now() - start_; }
-
- private:
-  static long now() {
-    timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * 1000000 + time.tv_nsec / 1000;
-  }
-  long start_ = now();
 };

@@ -13,6 +13,9 @@
 
 #include "attempt.h"
 #include "connection.h"
+#include "patience.h"
+#include "signals.h"
+#include "threads.h"
 
 namespace {
 
@@ -194,6 +197,42 @@ TEST(Signalfd, ReadWaitsForASignal) {
   EXPECT_EQ(reader.answer(), done(sizeof info));
   EXPECT_EQ(info.ssi_signo, unsigned(SIGUSR2));
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+// Signals that are directed at the thread which reads, with what came with them; in the kernel's order.
+TEST(Signalfd, GivesAThreadItsOwnSignals) {
+  sigset_t two = set_of({SIGUSR2, SIGRTMIN + 1});
+  Blocked blocked({SIGUSR2, SIGRTMIN + 1});
+  Descriptor signals = signalfd(-1, &two, SFD_NONBLOCK);
+  ASSERT_EQ(pthread_kill(pthread_self(), SIGUSR2), 0);
+  ASSERT_EQ(pthread_sigqueue(pthread_self(), SIGRTMIN + 1, {.sival_int = 7}), 0);
+  ASSERT_EQ(raise(SIGUSR2), 0);
+  pollfd entry = {signals, POLLIN, 0};
+  EXPECT_EQ(attempt(poll, &entry, 1, 0), done(1));
+  signalfd_siginfo found[3] = {};
+  EXPECT_EQ(attempt(read, signals, &found[0], sizeof found), done(2 * sizeof found[0]));
+  EXPECT_EQ(found[0].ssi_signo, unsigned(SIGUSR2));
+  EXPECT_EQ(found[0].ssi_pid, unsigned(getpid()));
+  EXPECT_EQ(found[1].ssi_signo, unsigned(SIGRTMIN + 1));
+  EXPECT_EQ(found[1].ssi_int, 7);
+  EXPECT_FALSE(is_pending(SIGUSR2));
+}
+
+TEST(Signalfd, WakesTheThreadThatASignalIsDirectedAt) {
+  Blocked blocked({SIGUSR2});
+  sigset_t user = set_of({SIGUSR2});
+  Descriptor signals = signalfd(-1, &user, 0);
+  signalfd_siginfo info{};
+  std::atomic<bool> waits = false;
+  pthread_t reader = start_thread([&] {
+    waits = true;
+    return word(read(signals, &info, sizeof info));
+  });
+  EXPECT_TRUE(eventually(waits));
+  let_others_run();
+  EXPECT_EQ(pthread_kill(reader, SIGUSR2), 0);
+  EXPECT_EQ(join(reader), word(sizeof info));
+  EXPECT_EQ(info.ssi_signo, unsigned(SIGUSR2));
 }
 
 TEST(Inotify, ReadWaitsForAChange) {

@@ -36,6 +36,7 @@ inline timespec impossible_moment(clockid_t clock = CLOCK_REALTIME) {
 class Stopwatch {
  public:
   double milliseconds() const { return (now(CLOCK_MONOTONIC) - start_) / 1e6; }
+  long microseconds() const { return (now(CLOCK_MONOTONIC) - start_) / 1000; }
 
  private:
   long long start_ = now(CLOCK_MONOTONIC);

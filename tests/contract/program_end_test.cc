@@ -95,6 +95,7 @@ TEST(ProgramEnd, MainMayBeCancelledAndJoined) {
   EXPECT_EQ(run("main_is_cancelled"), (End{0, "cancelled\natexit\nglobal\n"}));
 }
 
+// Main's thread_local objects are destroyed only if the process ends with it.
 TEST(ProgramEnd, PthreadExitOfMainCleansUpAndDetachedThreadsFinish) {
   EXPECT_EQ(run("main_exits_with_cleanup"), (End{0, "cleanup\nkey\ndetached\natexit\nglobal\n"}));
 }

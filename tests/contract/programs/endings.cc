@@ -178,14 +178,28 @@ int main_is_cancelled() {
 
 int main_exits_with_cleanup() {
   static pthread_key_t key;
-  pthread_key_create(&key, [](void*) { printf("key\n"); });
+  pthread_key_create(&key, [](void*) {
+    printf("key\n");
+    may_end = true;
+  });
   pthread_setspecific(key, &key);
+  struct Own {
+    ~Own() { printf("thread_local\n"); }
+  };
+  static thread_local Own own;
+  (void)own;
   pthread_t thread;
   pthread_attr_t detached;
   pthread_attr_init(&detached);
   pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
   pthread_create(
-      &thread, &detached, [](void*) -> void* { return usleep(20'000), printf("detached\n"), nullptr; }, nullptr);
+      &thread, &detached,
+      [](void*) -> void* {
+        while (!may_end) usleep(1000);
+        printf("detached\n");
+        return nullptr;
+      },
+      nullptr);
   pthread_cleanup_push([](void*) { printf("cleanup\n"); }, nullptr);
   pthread_exit(nullptr);
   pthread_cleanup_pop(0);
