@@ -97,8 +97,9 @@ INTERPOSED int sigpending(sigset_t* set) {
 
 // signalfd(2).
 INTERPOSED int signalfd(int fd, const sigset_t* set, int flags) noexcept {
-  if (set != nullptr) signals::watched_by_descriptor(first_word(set));
-  return real::signalfd(fd, set, flags);
+  int made = real::signalfd(fd, set, flags);
+  if (made >= 0) signals::watched_by_descriptor(first_word(set));
+  return made;
 }
 
 // pthread_kill(3). A thread that waits is woken with EINTR, unless SA_RESTART applies.
