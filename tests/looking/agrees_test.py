@@ -176,7 +176,8 @@ class CreationStacks(unittest.TestCase):
         self.assertNotIn("created by", stacks["1"])
         for id in "234":
             self.assertRegex(stacks[id], r"\n  created by 1:\n  #0 +creates at \S*places\.c:\d+\n"
-                                         r"  #1 +main at \S*places\.c:\d+\n")
+                                         r"  #1 +creates_all \(inlined\) at \S*places\.c:\d+\n"
+                                         r"  #2 +main at \S*places\.c:\d+\n")
 
     def test_nothing_is_said_without_the_option(self):
         self.assertNotIn("created by", "".join(self.created()))

@@ -76,9 +76,9 @@ class Cores(unittest.TestCase):
         self.assert_whole(stacks)
         self.assertEqual([rows[id]["start"] for id in sorted(rows)], ["main"] + CLIENTS * ["serve"])
         self.assertEqual({row["wait_kind"] for row in rows.values()}, {"descriptor"})
-        self.assertRegex(stacks[1], r"(?s) .*accept_any\b.* main\b")
+        self.assertRegex(stacks[1], r"(?s) .*accept_any\b.* accept_clients\b.* main\b")
         for id in range(2, CLIENTS + 2):
-            self.assertRegex(stacks[id], r"(?s) recv\b.* serve\b")
+            self.assertRegex(stacks[id], r"(?s) recv\b.* receive_some\b.* serve\b")
 
     def test_cpythons_threading_http_server(self):
         port = self.start(sys.executable, PYTHON_SERVER, 1)  # the backend is never asked

@@ -32,17 +32,20 @@ static void* computes(void* argument) {
 }
 
 static int creates(pthread_t* thread, const char* name, void* (*start)(void*)) {
-  if (pthread_create(thread, NULL, start, thread) != 0) return 0;
+  if (pthread_create(thread, NULL, start, NULL) != 0) return 0;
   return pthread_setname_np(*thread, name) == 0;
+}
+
+__attribute__((always_inline)) static inline int creates_all(pthread_t* threads) {
+  return creates(&threads[0], "locker", waits_for_mutex) && creates(&threads[1], "reader", waits_for_pipe) &&
+         creates(&threads[2], "hog", computes);
 }
 
 int main(void) {
   pthread_t threads[3];
   if (pipe(ends) != 0) return 1;
   pthread_mutex_lock(&taken);
-  if (!creates(&threads[0], "locker", waits_for_mutex)) return 1;
-  if (!creates(&threads[1], "reader", waits_for_pipe)) return 1;
-  if (!creates(&threads[2], "hog", computes)) return 1;
+  if (!creates_all(threads)) return 1;
   while (arrived < 3) usleep(1000);
   puts("ready");
   fflush(stdout);

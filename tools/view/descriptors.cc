@@ -9,6 +9,8 @@
 #include <sstream>
 #include <vector>
 
+#include "tools/view/unix_peers.h"
+
 namespace unblock::tools::view {
 namespace {
 
@@ -50,14 +52,21 @@ void Descriptors::read_internet(const char* name, const char* kind) {
   }
 }
 
-// Columns: address, references, protocol, flags, type, state, inode, path. The peer is not told here.
+// Columns: address, references, protocol, flags, type, state, inode, path. One without a path is known by its inode.
 void Descriptors::read_unix() {
   std::ifstream table(proc_path(pid_, "net/unix"));
   std::string line;
   std::getline(table, line);
+  std::unordered_map<std::string, std::string> names;
   while (std::getline(table, line)) {
     std::vector<std::string> words = words_of(line);
-    if (words.size() > 6) sockets_[words[6]] = {"unix", words.size() > 7 ? words[7] : "", ""};
+    if (words.size() > 6) names[words[6]] = words.size() > 7 ? words[7] : "[" + words[6] + "]";
+  }
+  std::unordered_map<std::string, std::string> peers = unix_peers(pid_);
+  for (auto& [inode, name] : names) {
+    auto peer = peers.find(inode);
+    auto its_name = peer != peers.end() ? names.find(peer->second) : names.end();
+    sockets_[inode] = {"unix", name, its_name != names.end() ? its_name->second : ""};
   }
 }
 

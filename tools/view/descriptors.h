@@ -9,8 +9,8 @@ namespace unblock::tools::view {
 
 struct Endpoints {
   std::string kind;   // "tcp", "udp", "unix", "pipe", "file", …; empty: it cannot be told
-  std::string local;  // address and port, the path of a UNIX socket or of a file, or the number of a pipe
-  std::string peer;   // empty: none, such as a listener's
+  std::string local;  // address and port, the path of a file, the path or the number of a UNIX socket, a pipe's number
+  std::string peer;   // empty: none, such as a listener's, or it cannot be told
 };
 
 class Descriptors {

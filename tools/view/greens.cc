@@ -133,7 +133,8 @@ std::vector<CarrierState> Greens::read_carriers() const {
   uint64_t size = published_.size_of("Processor");
   std::vector<CarrierState> result;
   for_each_slot("carriers", "Carrier", false, [&](uint64_t address, char* bytes, const char*) {
-    CarrierState carrier = {address, (int)tid.of(bytes), running.of(bytes), -1, in_region.of(bytes) != 0};
+    CarrierState carrier = {address, target_.os_thread((int)tid.of(bytes)), running.of(bytes), -1,
+                            in_region.of(bytes) != 0};
     if (uint64_t held = processor.of(bytes); held >= first && size != 0)
       carrier.processor = (int)((held - first) / size);
     result.push_back(carrier);

@@ -5,12 +5,16 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <cinttypes>
+#include <filesystem>
 #include <fstream>
+#include <sstream>
+#include <unordered_map>
 
 #include "tools/view/failures.h"
 #include "tools/view/target.h"
@@ -81,6 +85,7 @@ class Process : public Target {
     if (descriptor_ < 0 && errno != EINVAL) fail_with(pid, errno);  // EINVAL: a thread's number
     if (descriptor_ < 0) fail(exit_no_process, "there is no process " + std::to_string(pid));
     read_mappings();
+    is_in_namespace_ = numbers_of("/proc/" + std::to_string(pid)).size() > 1;
   }
   ~Process() override { close(descriptor_); }
   Process(const Process&) = delete;
@@ -91,6 +96,28 @@ class Process : public Target {
   bool is_live() const override { return true; }
   int pid() const override { return pid_; }
   std::string name() const override { return "process " + std::to_string(pid_); }
+
+  // The mapping itself leads to the file, if we may; otherwise its path, seen from the process's own root.
+  int open_mapped_file(uint64_t address) const override {
+    const Mapping* mapping = mapping_of(address);
+    if (mapping == nullptr || !mapping->path.starts_with("/")) return -1;
+    std::string process = "/proc/" + std::to_string(pid_);
+    char range[64];
+    snprintf(range, sizeof range, "/map_files/%" PRIx64 "-%" PRIx64, mapping->begin, mapping->end);
+    int file = open((process + range).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0) file = open((process + "/root" + mapping->path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+    if (file < 0 || (fstat(file, &status) == 0 && S_ISREG(status.st_mode))) return file;
+    close(file);  // a device
+    return -1;
+  }
+
+  int os_thread(int tid) const override {
+    auto known = os_threads_.find(tid);
+    if (known == os_threads_.end() && is_in_namespace_) read_os_threads();
+    known = os_threads_.find(tid);
+    return known != os_threads_.end() ? known->second : tid;
+  }
 
   void explain_failed_read() const override {
     pollfd ended = {descriptor_, POLLIN, 0};
@@ -107,6 +134,27 @@ class Process : public Target {
     if (mappings_.empty()) fail_without_memory();
   }
 
+  // NSpid: its number here and in each namespace below, in whose last one it lives.
+  static std::vector<int> numbers_of(const std::string& folder) {
+    std::ifstream status(folder + "/status");
+    std::vector<int> numbers;
+    for (std::string line; std::getline(status, line);) {
+      if (!line.starts_with("NSpid:")) continue;
+      std::istringstream words(line.substr(6));
+      for (int number; words >> number;) numbers.push_back(number);
+    }
+    return numbers;
+  }
+
+  void read_os_threads() const {
+    std::error_code ended;
+    std::filesystem::directory_iterator tasks("/proc/" + std::to_string(pid_) + "/task", ended), end;
+    for (; tasks != end; tasks.increment(ended)) {
+      std::vector<int> numbers = numbers_of(tasks->path());
+      if (!numbers.empty()) os_threads_[numbers.back()] = numbers.front();
+    }
+  }
+
   // A process that has ended and was not waited for, a kernel thread, or one whose rights were dropped.
   void fail_without_memory() {
     explain_failed_read();
@@ -120,6 +168,8 @@ class Process : public Target {
   int descriptor_ = -1;
   ProcessMemory memory_;
   std::vector<Mapping> mappings_;
+  bool is_in_namespace_ = false;                     // of process numbers, below ours
+  mutable std::unordered_map<int, int> os_threads_;  // in such a one: the number here, by its own
 };
 
 }  // namespace

@@ -16,8 +16,8 @@ constexpr std::string_view help_text = R"(Usage: unblock stack [OPTION…] PID [
        unblock stack [OPTION…] --core FILE [ID…]
 
 Prints the stacks of the green threads of process PID, or only of those whose ids are given (unblock ps lists them):
-functions, and lines of the source where there is debug information. Of threads that the program started with
---creation-stacks, where they were created, too.
+functions, and lines of the source where there is debug information, which also tells of functions that the compiler has
+put into others (inlined). Of threads that the program started with --creation-stacks, where they were created, too.
 
 Nothing in the process is changed. Threads that wait are read without anybody noticing. One that is running has its
 registers in a CPU: its OS thread is stopped by ptrace(2) for some ten microseconds. One that is inside a system call
@@ -52,6 +52,7 @@ struct ThreadStack {
 std::string text_of(const Frame& frame) {
   const Place& place = frame.place;
   std::string text = place.function.empty() ? hexadecimal(frame.address) : printable(place.function);
+  if (frame.is_inlined) text += " (inlined)";
   if (!place.file.empty()) return text + " at " + place.file + ":" + std::to_string(place.line);
   if (!place.module.empty()) return text + " in " + place.module;
   return text;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "tools/view/target.h"
 
@@ -25,6 +26,8 @@ class Symbols {
 
   // `is_return_address`: the instruction before is meant, which made the call.
   Place place_of(uint64_t address, bool is_return_address) const;
+  // The same with the functions that the compiler has put into that one: the innermost first, place_of()'s function last.
+  std::vector<Place> places_of(uint64_t address, bool is_return_address) const;
   // The name of the function that begins at or holds `address`; the address itself when it has none. Remembered.
   const std::string& function_at(uint64_t address);
 

@@ -27,6 +27,12 @@ class Target {
   // A core's: those of each OS thread.
   virtual const std::vector<user_regs_struct>& registers() const;
 
+  // A process: opens the file that is mapped at `address`, also where it has been replaced meanwhile or lies in another
+  // mount namespace; −1: it cannot be told.
+  virtual int open_mapped_file(uint64_t address) const { return (void)address, -1; }
+  // A process: the number that an OS thread has here, of which itself knows the number `tid`.
+  virtual int os_thread(int tid) const { return tid; }
+
   // Something could not be read: throws the Failure that says why, when that is not the target's own doing.
   virtual void explain_failed_read() const = 0;
 

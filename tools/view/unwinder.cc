@@ -73,7 +73,7 @@ struct Unwinder::Current {
     Dwarf_Addr address;
     bool is_activation;
     if (!dwfl_frame_pc(state, &address, &is_activation)) return DWARF_CB_ABORT;
-    frames.push_back({address, !is_activation, {}});
+    frames.push_back({address, !is_activation, {}, false});
     return frames.size() < most_frames ? DWARF_CB_OK : DWARF_CB_ABORT;
   }
 
@@ -140,7 +140,7 @@ Stack Unwinder::unwind(Snapshot snapshot) {
   current_->snapshot = std::move(snapshot);
   int error = dwfl_getthread_frames(symbols_.dwfl(), 1, Current::take_frame, &stack.frames);
   const char* why = error < 0 ? dwfl_errmsg(-1) : nullptr;
-  for (Frame& each : stack.frames) each.place = place_of(each.address, each.is_return_address);
+  stack.frames = with_places(stack.frames);
   drop_what_is_beyond_the_end(stack.frames);
   // The first frame of a green thread is ours, and libdw finds no end there.
   bool ends_early = error < 0 && (stack.frames.empty() || !is_library_frame(stack.frames.back()));
@@ -167,16 +167,27 @@ Stack Unwinder::stack_of(Green& green) {
   return {{}, "it moves too fast"};
 }
 
-const Place& Unwinder::place_of(uint64_t address, bool is_return_address) {
+const std::vector<Place>& Unwinder::places_of(uint64_t address, bool is_return_address) {
   auto [found, is_new] = places_.try_emplace(2 * address + is_return_address);
-  if (is_new) found->second = symbols_.place_of(address, is_return_address);
+  if (is_new) found->second = symbols_.places_of(address, is_return_address);
   return found->second;
+}
+
+std::vector<Frame> Unwinder::with_places(const std::vector<Frame>& frames) {
+  std::vector<Frame> result;
+  for (const Frame& each : frames) {
+    const std::vector<Place>& places = places_of(each.address, each.is_return_address);
+    for (const Place& place : places) {
+      result.push_back({each.address, each.is_return_address, place, &place != &places.back()});
+    }
+  }
+  return result;
 }
 
 std::vector<Frame> Unwinder::frames_of(const std::vector<uint64_t>& return_addresses) {
   std::vector<Frame> frames;
-  for (uint64_t each : return_addresses) frames.push_back({each, true, place_of(each, true)});
-  return frames;
+  for (uint64_t each : return_addresses) frames.push_back({each, true, {}, false});
+  return with_places(frames);
 }
 
 bool is_library_frame(const Frame& frame) {

@@ -12,6 +12,7 @@ struct Frame {
   uint64_t address = 0;
   bool is_return_address = false;
   Place place;
+  bool is_inlined = false;  // the next frame is the function that it was put into, at the same address
 };
 
 struct Stack {
@@ -32,12 +33,14 @@ class Unwinder {
   struct Current;
   Snapshot snapshot_of(const Green& green) const;
   Stack unwind(Snapshot snapshot);
-  const Place& place_of(uint64_t address, bool is_return_address);
+  const std::vector<Place>& places_of(uint64_t address, bool is_return_address);
+  // With a frame for each inlined function.
+  std::vector<Frame> with_places(const std::vector<Frame>& frames);
 
   const Greens& greens_;
   Symbols& symbols_;
   std::shared_ptr<Current> current_;  // what libdw's questions are about
-  std::unordered_map<uint64_t, Place> places_;
+  std::unordered_map<uint64_t, std::vector<Place>> places_;
 };
 
 // Is it a part of the library itself?
