@@ -48,16 +48,33 @@ void fold_and_release(Carrier& carrier) {
 }
 
 // The life of a carrier's OS thread; its block is a real one.
-void carrier_thread(void* argument) {
-  Carrier& carrier = *static_cast<Carrier*>(argument);
+template <class Work>
+void live_as(Carrier& carrier, Work work) {
   carrier.thread_pointer = thread_pointer();
   carrier.local = &here;
   carrier.kernel_tid = (int)kernel::invoke(SYS_gettid);
   here.carrier = &carrier;
-  scheduler::carrier_is_coming(false);
-  run_carrier(carrier);
+  work();
   here.carrier = nullptr;
   fold_and_release(carrier);
+}
+
+void carrier_thread(void* argument) {
+  Carrier& carrier = *static_cast<Carrier*>(argument);
+  live_as(carrier, [&] {
+    scheduler::carrier_is_coming(false);
+    run_carrier(carrier);
+  });
+}
+
+// A carrier of one thread, which is in the place of what it runs until it begins.
+void carrier_thread_of_one(void* argument) {
+  Carrier& carrier = *static_cast<Carrier*>(argument);
+  live_as(carrier, [&] {
+    GreenThread& green = *carrier.running.load(std::memory_order_relaxed);
+    carrier.clock = ticks::now();
+    after_leaving(carrier, green, resume(carrier, green));
+  });
 }
 
 Carrier* take_carrier() {
@@ -87,8 +104,7 @@ void begin_carrier_zero(boost::context::detail::transfer_t from) {
   note_leaving(carrier, main);
   carrier.running.store(nullptr, std::memory_order_relaxed);
   main.carrier.store(nullptr, std::memory_order_relaxed);
-  after_leaving(carrier, main, static_cast<Leaving>(reinterpret_cast<uintptr_t>(from.data)));
-  run_carrier(carrier);
+  if (after_leaving(carrier, main, static_cast<Leaving>(reinterpret_cast<uintptr_t>(from.data)))) run_carrier(carrier);
   // The OS thread that started the process never ends before it: its id is the process's.
   for (;;) kernel::invoke(SYS_pause);
 }
@@ -161,6 +177,19 @@ int start_carrier() {
   if (error == 0) return 0;
   scheduler::carrier_is_coming(false);
   fold_and_release(*carrier);
+  return error;
+}
+
+int start_bound(GreenThread& green) {
+  Carrier* carrier = take_carrier();
+  if (carrier == nullptr) return EAGAIN;
+  green.bound.store(true, std::memory_order_relaxed);
+  green.bound_for_life = true;
+  carrier->ends_with_thread = true;
+  carrier->running.store(&green, std::memory_order_relaxed);
+  count_os_thread();
+  int error = host::start_os_thread(carrier_thread_of_one, carrier);
+  if (error != 0) fold_and_release(*carrier);
   return error;
 }
 

@@ -43,4 +43,8 @@ void ensure_os_threads();
 // Starts a carrier that looks for a processor. 0 or an error number. On a real thread block.
 int start_carrier();
 
+// Begins a thread, never made runnable, that is bound for life: to an OS thread which is a child of the calling one and
+// inherits what the kernel keeps for that. 0 or an error number: then nothing has begun. On a real thread block.
+int start_bound(GreenThread& green);
+
 }  // namespace unblock::scheduler

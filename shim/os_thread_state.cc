@@ -10,13 +10,23 @@
 #include <sys/syscall.h>
 
 #include "scheduler/carrier.h"
+#include "scheduler/monitor.h"
 #include "shim/blocking_call.h"
 #include "shim/real.h"
 
 namespace unblock::os_thread_state {
+namespace {
+
+void take_os_thread() {
+  if (!here.green->bound_for_life) bind_to_os_thread(true);
+}
+
+}  // namespace
 
 void about_to_change() {
-  if (lifecycle::on_green() && !here.green->bound_for_life) bind_to_os_thread(true);
+  if (!lifecycle::on_green() || !monitor::running()) return;
+  take_os_thread();
+  this_thread()->has_own_kernel_state = true;
 }
 
 bool is_changed_by(long number) {
@@ -97,7 +107,11 @@ INTERPOSED int prctl(int option, ...) noexcept {
     return pthread_setname_np(pthread_self(), name);
   }
   if (option == PR_GET_NAME) return pthread_getname_np(pthread_self(), reinterpret_cast<char*>(a), 16);
-  if (!os_thread_state::is_of_the_process(option)) os_thread_state::about_to_change();
+  if (option == PR_SET_PDEATHSIG && lifecycle::on_green()) {
+    os_thread_state::take_os_thread();  // no thread inherits it
+  } else if (!os_thread_state::is_of_the_process(option)) {
+    os_thread_state::about_to_change();
+  }
   return real::prctl(option, a, b, c, d);
 }
 

@@ -138,6 +138,17 @@ void ensure_os_threads() {
   if (!monitor::running()) glibc::on_block(carrier_block_of_this_thread(), [] { scheduler::ensure_os_threads(); });
 }
 
+// What the kernel keeps for its creator's OS thread is to be the new thread's as well: credentials, filters, namespaces.
+int begin_confined(Thread& thread) {
+  thread.has_own_kernel_state = true;
+  int error = 0;
+  glibc::on_block(carrier_block_of_this_thread(), [&] { error = scheduler::start_bound(thread.green); });
+  if (error == 0) return 0;
+  tally.alive.fetch_sub(1);
+  release(thread);
+  return EAGAIN;
+}
+
 struct Wish {
   void* (*start)(void*);
   void* argument;
@@ -173,6 +184,7 @@ int create(pthread_t* handle, const pthread_attr_t* attributes, const Wish& wish
   if (wanted.detached) thread->life.store(detached, std::memory_order_relaxed);
   *handle = reinterpret_cast<pthread_t>(thread->green.thread_pointer);
   ensure_os_threads();
+  if (creator != nullptr && creator->has_own_kernel_state) return begin_confined(*thread);
   Critical critical;
   make_runnable(thread->green);
   return 0;

@@ -33,6 +33,7 @@ struct Thread {
   int tid;           // unique, above every kernel thread id; main's is the process's
   char name[16];     // pthread_setname_np(3); owner or whoever names it
   bool is_main;
+  bool has_own_kernel_state;  // owner: see os_thread_state.h; its children inherit it
   void* stack_address;  // usable part, as pthread_attr_getstack(3) tells
   size_t stack_size;
   size_t guard_size;

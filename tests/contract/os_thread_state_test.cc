@@ -120,6 +120,51 @@ TEST_F(AsRoot, NamespacesAreTheThreadsOwn) {
   }));
 }
 
+// What a thread has made its own, its children have too, and theirs.
+TEST_F(AsRoot, RightsAreInherited) {
+  SecretFile file;
+  auto opens_not = [&] {
+    usleep(1000);
+    EXPECT_FALSE(file.opens());
+    return nullptr;
+  };
+  join(start_thread([&] {
+    setfsuid(somebody);
+    join(start_thread([&] {
+      opens_not();
+      for (int i = 0; i < 5; ++i) join(start_thread(opens_not));
+      return nullptr;
+    }));
+    return nullptr;
+  }));
+  EXPECT_TRUE(file.opens());
+  join(start_thread([&] {
+    EXPECT_TRUE(file.opens());
+    return nullptr;
+  }));
+}
+
+TEST(Prctl, NoNewPrivilegesAreInherited) {
+  join(start_thread([&] {
+    EXPECT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    sem_t begun, goes_on;
+    sem_init(&begun, 0, 0);
+    sem_init(&goes_on, 0, 0);
+    pthread_t child = start_thread([&] {
+      sem_post(&begun);
+      sem_wait(&goes_on);
+      return word(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+    });
+    sem_wait(&begun);
+    sem_post(&goes_on);
+    EXPECT_EQ(join(child), word(1));
+    sem_destroy(&begun);
+    sem_destroy(&goes_on);
+    return nullptr;
+  }));
+  EXPECT_EQ(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 0);
+}
+
 TEST(Prctl, TheNameIsTheThreadsOwn) {
   join(start_thread([] {
     char name[16] = {};
