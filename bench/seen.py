@@ -31,6 +31,7 @@ def looks(build, pid):
         "top": [command, "top", str(pid), "--batch", "1", "--interval", "0.5"],
         "stack --merge": [command, "stack", str(pid), "--merge"],
         "stats": [command, "stats", str(pid)],
+        "trace of half a second": [command, "trace", str(pid), "-o", "/dev/null", "--seconds", "0.5"],
     }
 
 
