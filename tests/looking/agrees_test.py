@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from looked_at import BUILD, COMMAND, PATIENCE, environment, unblock
+from looked_at import BUILD, COMMAND, PATIENCE, SOURCE, environment, unblock
 
 PLACES = BUILD / "tests/looking/looking.places"
 COUNTS = BUILD / "tests/looking/looking.counts"
@@ -156,6 +156,46 @@ class Counts(unittest.TestCase):
         self.assertGreaterEqual(int(told["parks_mutex"]), 1)
         self.assertEqual({name: int(value) for name, value in told.items()},
                          {name: read.get(name) for name in told})
+
+
+class Documents(unittest.TestCase):
+    """Each counter is explained: by --help, by docs/looking.md and in the output itself, and everywhere alike."""
+
+    def setUp(self):
+        program = subprocess.Popen([COMMAND, PLACES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                   env=environment())
+        self.addCleanup(program.communicate)
+        self.addCleanup(program.kill)
+        self.assertEqual(program.stdout.readline(), "ready\n")
+        self.text = unblock("stats", program.pid).stdout
+        self.json = json.loads(unblock("stats", "--json", program.pid).stdout)
+        meanings = dict(re.findall(r"(?m)^# HELP (\S+) (.*)$", self.text))
+        types = dict(re.findall(r"(?m)^# TYPE (\S+) (\w+)$", self.text))
+        self.said = {name: (types[name], meaning) for name, meaning in meanings.items()}
+        self.kinds = set(re.findall(r'(?m)^unblock_parks_total\{kind="(\w+)"\} \d+$', self.text))
+
+    def test_each_number_has_a_meaning(self):
+        numbers = set(re.findall(r"(?m)^(unblock_\w+)", self.text))
+        self.assertEqual(numbers, set(self.said))
+        self.assertGreater(len(self.kinds), 10)
+
+    def test_help_says_the_same(self):
+        text = unblock("stats", "--help").stdout
+        explained = re.findall(r"(?m)^  (unblock_\w+)(?:\{.*\})? \((\w+)\)\n      (.*)$", text)
+        self.assertEqual({name: (kind, meaning) for name, kind, meaning in explained}, self.said)
+        kinds = re.search(r"Kinds: ([^.]*)\.", text)[1]
+        self.assertEqual(set(re.findall(r"(\w+)(?: \([^)]*\))?(?:,|$)", kinds)), self.kinds)
+
+    def test_the_page_says_the_same(self):
+        page = (SOURCE / "docs/looking.md").read_text()
+        explained = re.findall(r"(?m)^\| `(unblock_\w+)` \| (\w+) \| (.*) \|$", page)
+        self.assertEqual({name: (kind, meaning) for name, kind, meaning in explained}, self.said)
+        self.assertEqual(set(re.findall(r"(?m)^\| `kind=\"(\w+)\"` ", page)), self.kinds)
+
+    def test_json_has_the_same_names(self):
+        names = {name.removeprefix("unblock_").removesuffix("_total") for name in self.said} - {"info"} | {"version"}
+        self.assertEqual(set(self.json), names)
+        self.assertEqual(set(self.json["parks"]), self.kinds)
 
 
 class CreationStacks(unittest.TestCase):

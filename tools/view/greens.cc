@@ -230,6 +230,7 @@ std::vector<Green> Greens::read() const {
     bool is_consistent = memcmp(bytes, again, fields_.size) == 0 || copy_steadily(record, bytes);
     // One that is just being made or taken apart has no number or no block.
     if (fields_.id.of(bytes) == 0 || fields_.thread_pointer.of(bytes) == 0) return;
+    clock.look();  // a busy thread has changed since the first of many was read
     Green green = parse(record, bytes, carriers, clock);
     green.is_consistent = is_consistent;
     read_creation_stack(green, bytes);
