@@ -38,14 +38,6 @@ const Dwfl_Callbacks callbacks_for_cores = {
     .debuginfo_path = &debug_path,
 };
 
-std::string demangled(const char* name) {
-  int status = 0;
-  char* text = abi::__cxa_demangle(name, nullptr, nullptr, &status);
-  std::string result = status == 0 ? text : name;
-  free(text);
-  return result.substr(0, result.find("@@"));  // the version of libc's symbols
-}
-
 Dwarf_Word number_of(Dwarf_Die& die, unsigned name) {
   Dwarf_Attribute attribute;
   Dwarf_Word number = 0;
@@ -93,6 +85,16 @@ std::vector<Dwarf_Die> inlined_at(Dwarf_Die* unit, Dwarf_Addr address) {
 }
 
 }  // namespace
+
+std::string demangled(const char* name) {
+  int status = -1;
+  // The demangler takes other names for those of types: "w" would be wchar_t.
+  bool is_mangled = strncmp(name, "_Z", 2) == 0;
+  char* text = is_mangled ? abi::__cxa_demangle(name, nullptr, nullptr, &status) : nullptr;
+  std::string result = status == 0 ? text : name;
+  free(text);
+  return result.substr(0, result.find("@@"));
+}
 
 std::string hexadecimal(uint64_t number) {
   char text[24];

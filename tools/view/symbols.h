@@ -41,6 +41,9 @@ class Symbols {
   std::unordered_map<uint64_t, std::string> functions_;
 };
 
+// A C++ symbol in words; any other as it is, without the version of libc's symbols.
+std::string demangled(const char* name);
+
 // 0x…, in lower case.
 std::string hexadecimal(uint64_t number);
 
