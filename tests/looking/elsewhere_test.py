@@ -101,5 +101,29 @@ class Namespaces(unittest.TestCase):
         self.assertEqual(len(re.search(r"(?m)^NSpid:(.*)$", status)[1].split()), 2)
 
 
+@unittest.skipUnless(can_unshare(), "a file of our own in the place of Yama's takes root")
+class Yama(unittest.TestCase):
+    def refused(self, scope):
+        """What somebody else is told of a process, where Yama has that scope."""
+        program = subprocess.Popen([PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(program.communicate)
+        self.addCleanup(program.kill)
+        self.assertEqual(program.stdout.readline(), "ready\n")
+        script = (f"mount -t tmpfs none /proc/sys/kernel && mkdir /proc/sys/kernel/yama && "
+                  f"echo {scope} > /proc/sys/kernel/yama/ptrace_scope && "
+                  f"exec setpriv --reuid 65534 --clear-groups {COMMAND} ps {program.pid}")
+        done = subprocess.run(["unshare", "--mount", "--", "sh", "-c", script], capture_output=True, text=True,
+                              timeout=PATIENCE, check=False)
+        self.assertEqual((done.returncode, done.stdout), (4, ""))
+        self.assertRegex(done.stderr, rf"\Aunblock: process {program.pid} may not be looked at: [^\n]*\n\Z")
+        return done.stderr
+
+    def test_its_scope_is_named_where_it_may_be_the_reason(self):
+        self.assertNotIn("ptrace_scope", self.refused(0))
+        for scope in (1, 2, 3):
+            with self.subTest(scope=scope):
+                self.assertIn(f"kernel.yama.ptrace_scope is {scope}", self.refused(scope))
+
+
 if __name__ == "__main__":
     unittest.main()
