@@ -80,6 +80,53 @@ class OtherLayouts(unittest.TestCase):
         self.assert_refused(self.under(change), 7, "has a damaged table of its layout")
 
 
+class HostileLayouts(unittest.TestCase):
+    """A process that publishes nonsense about itself, one field at a time: it is refused, and nothing is read beyond what
+    has been copied."""
+
+    def setUp(self):
+        self.program = subprocess.Popen([COMMAND, PLACES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        env=environment())
+        self.addCleanup(self.program.communicate)
+        self.addCleanup(self.program.kill)
+        self.assertEqual(self.program.stdout.readline(), "ready\n")
+        self.memory = open(f"/proc/{self.program.pid}/mem", "r+b", buffering=0)
+        self.addCleanup(self.memory.close)
+        self.block = self.find_block()
+        self.head = HEADER.unpack(self.read(self.block, HEADER.size))
+
+    def read(self, address, size):
+        self.memory.seek(address)
+        return self.memory.read(size)
+
+    def write(self, address, data):
+        self.memory.seek(address)
+        self.memory.write(data)
+
+    def find_block(self):
+        maps = pathlib.Path(f"/proc/{self.program.pid}/maps").read_text()
+        for begin, end in re.findall(r"(?m)^(\w+)-(\w+) rw\S* .*libunblock", maps):
+            data, at = self.read(int(begin, 16), int(end, 16) - int(begin, 16)), -1
+            while (at := data.find(MAGIC, at + 1)) >= 0:
+                if struct.unpack_from("<Q", data, at + 16)[0] == int(begin, 16) + at:
+                    return int(begin, 16) + at
+        raise AssertionError("the process has no layout")
+
+    def test_each_field_that_lies_beyond_its_record(self):
+        fields = self.read(self.block + self.head[8], 56 * self.head[9])
+        for number in range(self.head[9]):
+            record, name, offset, size = struct.unpack_from("<24s24sII", fields, 56 * number)
+            for wrong in ((0xffffffff, size), (offset, 0xffffffff), (offset, 0)):
+                with self.subTest(record=record, name=name, wrong=wrong):
+                    at = self.block + self.head[8] + 56 * number + 48
+                    self.write(at, struct.pack("<II", *wrong))
+                    result = unblock("ps", self.program.pid)
+                    self.write(at, struct.pack("<II", offset, size))
+                    self.assertEqual((result.returncode, result.stdout), (7, ""))
+                    self.assertRegex(result.stderr, r"\Aunblock: process \d+ has a damaged table of its layout\n\Z")
+        self.assertEqual(unblock("ps", self.program.pid).returncode, 0)
+
+
 class Ends(unittest.TestCase):
     """A process that ends while it is looked at, at each of the moments at which its memory is read."""
 

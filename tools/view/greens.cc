@@ -106,6 +106,7 @@ void Greens::for_each_slot(const char* pool, const char* kind, bool twice, Visit
   Field slots = published_.field(chunk_name, "slots"), object = published_.field(slot_name, "object");
   Field taken = published_.field(slot_name, "taken");
   size_t slot_size = published_.size_of(slot_name);
+  if (!published_.fits(object, slot_size) || object.size < published_.size_of(kind)) published_.is_damaged();
   uint64_t chunk = number_at(published_.root(pool), published_.field("Pool", "chunks"));
   std::vector<char> bytes, again;
   for (size_t i = 0; chunk != 0 && i < most_chunks; ++i, chunk = number_at(chunk, next)) {

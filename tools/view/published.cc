@@ -12,6 +12,7 @@ namespace {
 
 // No honest block comes near.
 constexpr uint32_t most_block_bytes = 1 << 20;
+constexpr uint32_t most_record_bytes = 16 << 20;
 
 template <size_t size>
 std::string text_of(const char (&bytes)[size]) {
@@ -87,7 +88,7 @@ void Published::parse(const std::vector<char>& block) {
   auto for_each = [&](uint32_t at, uint32_t count, auto entry, auto use) {
     uint64_t end = at + uint64_t{count} * sizeof entry;
     if (header.size > most_block_bytes || end > header.size || end > block.size()) {
-      fail(exit_damaged, target_name_ + " has a damaged table of its layout");
+      is_damaged();
     }
     for (uint32_t i = 0; i < count; ++i) {
       memcpy(&entry, block.data() + at + i * sizeof entry, sizeof entry);
@@ -102,7 +103,17 @@ void Published::parse(const std::vector<char>& block) {
   for_each(header.values_at, header.value_count, layout::Value{}, [&](auto& each) {
     values_[{text_of(each.record), text_of(each.name)}] = each.value;
   });
+  for (auto& [name, field] : fields_) {
+    auto record = fields_.find({name.first, ""});
+    if (!fits(field, record != fields_.end() ? record->second.size : most_record_bytes)) is_damaged();
+  }
 }
+
+bool Published::fits(Field field, uint64_t size) const {
+  return field.size != 0 && size <= most_record_bytes && uint64_t{field.offset} + field.size <= size;
+}
+
+void Published::is_damaged() const { fail(exit_damaged, target_name_ + " has a damaged table of its layout"); }
 
 void Published::lacks(const std::string& what) const {
   fail(exit_other_layout, target_name_ + " has unblock " + library_version_ + ", which does not publish " + what +
@@ -123,6 +134,7 @@ Field Published::field(const std::string& record, const std::string& name) const
 
 Field Published::field(const std::string& record, const std::string& name, Field base) const {
   Field found = field(record, name);
+  if (!fits(found, base.size)) is_damaged();
   return {base.offset + found.offset, found.size};
 }
 

@@ -34,6 +34,11 @@ class Published {
   bool has_field(const std::string& record, const std::string& name) const {
     return fields_.count({record, name}) != 0;
   }
+  // Does the field lie in a record of `size` bytes?
+  bool fits(Field field, uint64_t size) const;
+  // Throws the Failure that says so.
+  [[noreturn]] void is_damaged() const;
+
   // The name of `number` in the enumeration `record`; "?" when it has none.
   std::string name_of(const std::string& record, uint64_t number) const;
 

@@ -63,7 +63,11 @@ class Recorder {
         what_(published_.field("TraceSlot", "what")),
         other_(published_.field("TraceSlot", "other")),
         slot_size_(published_.size_of("TraceSlot")),
-        slot_count_(published_.value("TraceRing", "slot_count")) {}
+        slot_count_(published_.value("TraceRing", "slot_count")) {
+    bool has_head = true;
+    for (Field each : {written_, next_, kernel_tid_}) has_head = has_head && published_.fits(each, slots_.offset);
+    if (!has_head || slot_count_ == 0 || slot_count_ > slots_.size / slot_size_) published_.is_damaged();
+  }
 
   // Rings hold what was noted before; that is passed over.
   void begin(uint64_t until) {
