@@ -28,12 +28,11 @@ void look_out(void*) {
   }
 }
 
-// libc makes OS threads on blocks that it knows.
 bool ensure_lookout() {
   if (lookout_runs.exchange(true)) return true;
   int error = 0;
   Critical critical;
-  glibc::on_block(carrier_block_of_this_thread(), [&] { error = host::start_os_thread(look_out, nullptr); });
+  where_os_threads_are_made([&] { error = host::start_os_thread(look_out, nullptr); });
   if (error != 0) lookout_runs.store(false);
   return error == 0;
 }

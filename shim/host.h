@@ -2,10 +2,21 @@
 // The shim's side of scheduler/host.h, as far as the rest of the shim needs it.
 
 #include "scheduler/carrier.h"
+#include "shim/glibc/carrier_block.h"
+#include "shim/sanitizer_runtime.h"
 
 namespace unblock {
 
 // The thread block of the carrier that the calling OS thread is; null on threads that are not ours. Async-signal-safe.
 inline void* carrier_block_of_this_thread() { return here.carrier != nullptr ? here.carrier->thread_pointer : nullptr; }
+
+// Calls f, which makes OS threads, for a green thread. libc makes them on blocks that it knows, the carrier's. Where
+// ThreadSanitizer's runtime is, f stays on the thread's own block: libc allocates for the new thread, and on the first
+// carrier's block, which was made here, the runtime has nothing to allocate with.
+template <typename F>
+void where_os_threads_are_made(F f) {
+  if (sanitizer_runtime::watches_threads()) return f();
+  glibc::on_block(carrier_block_of_this_thread(), f);
+}
 
 }  // namespace unblock

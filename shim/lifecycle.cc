@@ -114,6 +114,7 @@ __attribute__((constructor)) void load(int, char**, char** environment) {
   configuration::read(environment);
   dump::load();
   prepare_for_forks();
+  sanitizer_runtime::begin();
 }
 
 }  // namespace

@@ -26,6 +26,10 @@ Create first_create() {
 
 }  // namespace
 
+void begin() {
+  if (watches_threads()) __tsan_init();
+}
+
 bool watches_threads() { return &__tsan_init != nullptr; }
 
 bool stands_before_us() { return first_create() != &::pthread_create; }

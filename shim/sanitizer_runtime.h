@@ -8,6 +8,10 @@
 
 namespace unblock::sanitizer_runtime {
 
+// The process begins. A program that was built for the runtime has begun it already. One that merely inherited both of us
+// has not, be it the shell that `system` runs, and the runtime's setjmp would lead it nowhere.
+void begin();
+
 // Is ThreadSanitizer's runtime in this process?
 bool watches_threads();
 

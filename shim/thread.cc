@@ -132,10 +132,9 @@ bool give_stack_and_block(Thread& thread, const ThreadAttributes& wanted) {
   return true;
 }
 
-// The child of a fork starts its monitor and its spare carrier with its second thread. libc makes OS threads on
-// blocks that it knows.
+// The child of a fork starts its monitor and its spare carrier with its second thread.
 void ensure_os_threads() {
-  if (!monitor::running()) glibc::on_block(carrier_block_of_this_thread(), [] { scheduler::ensure_os_threads(); });
+  if (!monitor::running()) where_os_threads_are_made([] { scheduler::ensure_os_threads(); });
 }
 
 // What the kernel keeps for its creator's OS thread is to be the new thread's as well: credentials, filters, namespaces.
