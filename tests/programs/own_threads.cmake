@@ -15,3 +15,13 @@ target_compile_options(line_server_asan PRIVATE -fsanitize=address)
 target_link_options(line_server_asan PRIVATE -fsanitize=address -static-libasan)
 target_link_libraries(line_server_asan PRIVATE Threads::Threads)
 unblock_program_test_twice(allocators allocators_test.py TIMEOUT 120)
+
+# The runtimes are libraries here, and the command puts them where they must be.
+foreach(sanitizer address thread)
+  string(SUBSTRING ${sanitizer} 0 1 initial)
+  add_executable(watched_servers_${initial}san watched_servers.cc)
+  target_compile_options(watched_servers_${initial}san PRIVATE -fsanitize=${sanitizer})
+  target_link_options(watched_servers_${initial}san PRIVATE -fsanitize=${sanitizer})
+  target_link_libraries(watched_servers_${initial}san PRIVATE Threads::Threads)
+endforeach()
+unblock_program_test_twice(sanitizers sanitizers_test.py TIMEOUT 120)
