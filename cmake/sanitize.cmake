@@ -7,6 +7,9 @@ set(UNBLOCK_SANITIZE "" CACHE STRING "Sanitizers for library and tests: empty, '
 set(UNBLOCK_SANITIZER_RUNTIME "")
 set(UNBLOCK_SANITIZER_LIBRARIES "")
 set(UNBLOCK_SANITIZER_ENVIRONMENT "")
+# Environments of tests whose programs end by a fault, or close what another thread uses, on purpose.
+set(UNBLOCK_FAULTS_ARE_THE_PROGRAMS "")
+set(UNBLOCK_RACES_ARE_MEANT "")
 set(UNBLOCK_TEST_PREFIX "")
 
 if(UNBLOCK_SANITIZE)
@@ -14,8 +17,10 @@ if(UNBLOCK_SANITIZE)
   add_link_options(-fsanitize=${UNBLOCK_SANITIZE})
   if(UNBLOCK_SANITIZE MATCHES "thread")
     set(unblock_runtime_name libtsan.so)
-    set(UNBLOCK_SANITIZER_ENVIRONMENT
-      TSAN_OPTIONS=die_after_fork=0:report_mutex_bugs=0:suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.suppressions)
+    set(UNBLOCK_SANITIZER_ENVIRONMENT "TSAN_OPTIONS=die_after_fork=0:report_mutex_bugs=0:atexit_sleep_ms=0:\
+suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.suppressions")
+    set(UNBLOCK_FAULTS_ARE_THE_PROGRAMS ${UNBLOCK_SANITIZER_ENVIRONMENT}:handle_segv=0)
+    set(UNBLOCK_RACES_ARE_MEANT ${UNBLOCK_SANITIZER_ENVIRONMENT}:report_bugs=0)
     set(UNBLOCK_TEST_PREFIX tsan.)
   else()
     set(unblock_runtime_name libasan.so)
@@ -24,6 +29,7 @@ if(UNBLOCK_SANITIZE)
     # alternate signal stack is for the program to ask for.
     set(UNBLOCK_SANITIZER_ENVIRONMENT
       UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0)
+    set(UNBLOCK_FAULTS_ARE_THE_PROGRAMS ${UNBLOCK_SANITIZER_ENVIRONMENT}:handle_segv=0)
     set(UNBLOCK_TEST_PREFIX asan.)
   endif()
   execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=${unblock_runtime_name}

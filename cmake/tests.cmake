@@ -21,11 +21,13 @@
 #     A Python script; UNBLOCK_BUILD_DIR and UNBLOCK_SOURCE_DIR are in its environment.
 #
 # Options: ARGS (of the binary or script), LIBRARIES (linked), ENVIRONMENT (NAME=value…), TIMEOUT seconds,
-# LONG (only `scripts/test --long` runs it), SERIAL (it has the machine to itself), NOT_SANITIZED (tests of the binary, by
-# their GoogleTest names, that do to libc what a sanitizer takes for a bug).
+# LONG (only `scripts/test --long` runs it), SERIAL (it has the machine to itself), NOT_SANITIZED.
 #
 # With UNBLOCK_SANITIZE the names begin with asan. or tsan.; programs and house tests, which do not differ, are left out,
-# and so are the runs on 1 and 2 processors.
+# and so are the runs on 1 and 2 processors. NOT_SANITIZED leaves out single cases of the binary: triples of the
+# sanitizer (asan, tsan or both), the cases (GoogleTest patterns with : between them, * for all), and why. The reason must be the
+# sanitizer's: what is red under the library alone is a bug of ours. not_sanitized.tsv in the build folder lists them
+# all; tests/house/not_sanitized_test.py counts them and finds those that match nothing.
 include_guard()
 
 find_package(GTest REQUIRED)
@@ -42,15 +44,45 @@ set(UNBLOCK_TEST_MAIN ${PROJECT_SOURCE_DIR}/tests/contract/main.cc)
 # Parses the options of the calling function into arg_NAME.
 macro(unblock_parse_options)
   cmake_parse_arguments(PARSE_ARGV 2 arg "LONG;SERIAL" "TIMEOUT" "ARGS;LIBRARIES;ENVIRONMENT;PARKS;COUNTS;NOT_SANITIZED")
-  if(arg_NOT_SANITIZED AND UNBLOCK_SANITIZE)
-    list(JOIN arg_NOT_SANITIZED : unsuitable)
+endmacro()
+
+# Adds to the arguments of a binary, arg_ARGS, what leaves out the cases that this build's sanitizer cannot judge.
+macro(unblock_leave_out target)
+  unblock_note_left_out(${target} unsuitable ${arg_NOT_SANITIZED})
+  if(unsuitable STREQUAL *)
+    return()
+  endif()
+  if(unsuitable)
     list(APPEND arg_ARGS --gtest_filter=-${unsuitable})
   endif()
 endmacro()
 
+function(unblock_note_left_out target result)
+  set(unsuitable "")
+  while(ARGN)
+    list(POP_FRONT ARGN sanitizer cases reason)
+    if(NOT sanitizer MATCHES "^(asan|tsan|both)$" OR NOT reason MATCHES " ")
+      message(FATAL_ERROR "${target}: NOT_SANITIZED takes asan, tsan or both; the cases; the reason")
+    endif()
+    set_property(GLOBAL APPEND_STRING PROPERTY unblock_left_out "${target}\t${sanitizer}\t${cases}\t${reason}\n")
+    if("${sanitizer}." STREQUAL UNBLOCK_TEST_PREFIX OR (UNBLOCK_SANITIZE AND sanitizer STREQUAL both))
+      list(APPEND unsuitable ${cases})
+    endif()
+  endwhile()
+  list(JOIN unsuitable : unsuitable)
+  set(${result} "${unsuitable}" PARENT_SCOPE)
+endfunction()
+
+# Writes the list of what was left out so far: binary, sanitizer, cases, reason.
+function(unblock_list_left_out)
+  get_property(left_out GLOBAL PROPERTY unblock_left_out)
+  file(WRITE ${CMAKE_BINARY_DIR}/not_sanitized.tsv "${left_out}")
+endfunction()
+
 function(unblock_contract_test name)
   unblock_parse_options()
   unblock_unaware_binary(contract.${name} ${ARGV1})
+  unblock_leave_out(contract.${name})
   unblock_register(contract.${name}.libc contract "$<TARGET_FILE:contract.${name}>;${arg_ARGS}")
   unblock_register_under_unblock(contract.${name}.unblock contract contract.${name})
   foreach(processors ${UNBLOCK_TEST_PROCESSORS})
@@ -62,6 +94,7 @@ endfunction()
 function(unblock_departure_test name)
   unblock_parse_options()
   unblock_unaware_binary(departure.${name} ${ARGV1})
+  unblock_leave_out(departure.${name})
   foreach(processors ${UNBLOCK_TEST_PROCESSORS})
     unblock_register_under_unblock(departure.${name}.unblock${processors} contract departure.${name}
       --processors ${processors})
@@ -71,6 +104,7 @@ endfunction()
 function(unblock_liveness_test name)
   unblock_parse_options()
   unblock_unaware_binary(liveness.${name} ${ARGV1})
+  unblock_leave_out(liveness.${name})
   unblock_register(liveness.${name}.libc liveness "$<TARGET_FILE:liveness.${name}>;${arg_ARGS}")
   unblock_register_under_unblock(liveness.${name}.unblock liveness liveness.${name} --processors 1 --no-monitor)
 endfunction()

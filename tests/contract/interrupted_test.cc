@@ -127,7 +127,6 @@ TEST_F(Interrupted, CallsWithATimeoutOfTheirSocketAreNeverRestarted) {
   EXPECT_EQ(interrupted([&] { return attempt(accept, listening, nullptr, nullptr); }), failed(EINTR));
 }
 
-#ifndef __SANITIZE_THREAD__  // ThreadSanitizer holds a handler back until the call that it interrupts is over
 // Has the handler run while the call waits, then lets the call end by `finish`.
 Outcome restarted(std::function<Outcome()> call, std::function<void()> finish) {
   handle_user_signal(SA_RESTART);
@@ -152,7 +151,6 @@ TEST_F(Interrupted, AcceptIsRestartedIfAsked) {
   auto wait = [&] { return done(static_cast<int>(Descriptor(accept(listening, nullptr, nullptr))) >= 0); };
   EXPECT_EQ(restarted(wait, [&] { client = connected_to(listening); }), done(1));
 }
-#endif
 
 TEST_F(Interrupted, WriteTellsWhatWasWritten) {
   const std::string big = pattern(16 << 20);

@@ -183,7 +183,6 @@ TEST(ForkedChild, TakesNothingFromTheParentsWaits) {
   EXPECT_EQ(reader.answer(), "parents");
 }
 
-#ifndef __SANITIZE_THREAD__  // ThreadSanitizer knows no threads in the child of a fork
 TEST(ForkedChild, PollsAndAcceptsWithThreadsOfItsOwn) {
   Descriptor listening = listener();
   pid_t pid = start_child([&] {
@@ -197,7 +196,6 @@ TEST(ForkedChild, PollsAndAcceptsWithThreadsOfItsOwn) {
   send_text(connected_to(listening), "hello");
   EXPECT_EQ(end_of(pid), 0);
 }
-#endif
 
 TEST(ForkedChild, EndsTheStreamWhenItEnds) {
   Connection ends = connection(Kind::pipe);

@@ -170,10 +170,10 @@ TEST(Fault, ReachesTheThreadThatMadeItAndCanBeLeft) {
   Handler handler(SIGSEGV, [](int) { siglongjmp(back, 1); });
   auto* nobodys = static_cast<volatile char*>(mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   std::atomic<int> caught = 0;
-  auto touch = [&] {
+  auto touch = [&](volatile char* byte) {
     for (volatile int i = 0; i < 10; i = i + 1) {
       if (sigsetjmp(back, 1) == 0) {
-        *nobodys = 1;
+        *byte = 1;
         ADD_FAILURE() << "no fault";
       }
       ++caught;
@@ -181,7 +181,7 @@ TEST(Fault, ReachesTheThreadThatMadeItAndCanBeLeft) {
     }
     return nullptr;
   };
-  pthread_t one = start_thread(touch), two = start_thread(touch);
+  pthread_t one = start_thread([&] { return touch(nobodys); }), two = start_thread([&] { return touch(nobodys + 8); });
   join(one);
   join(two);
   EXPECT_EQ(caught, 20);

@@ -172,13 +172,14 @@ TEST(NotifyAllAtThreadExit, WakesAfterTheLastDestructor) {
   std::mutex mutex;
   std::condition_variable condition;
   bool done = false;
-  std::thread([&] {
+  std::thread thread([&] {
     std::unique_lock lock(mutex);
     done = true;
     std::notify_all_at_thread_exit(condition, std::move(lock));
-  }).detach();
+  });
   std::unique_lock lock(mutex);
   condition.wait(lock, [&] { return done; });
+  thread.join();  // it notifies after it has let go of the lock
 }
 
 TEST(CountingSemaphore, CountsAndTimesOut) {

@@ -3,21 +3,22 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <memory>
 #include <thread>
 
 #include "threads.h"
 
 namespace {
 
-// A thread that runs until it is told to end.
+// A thread that runs until it is told to end. Nothing waits for a detached one, so what it looks at is its own, too.
 class Runner {
  public:
-  Runner() : thread_(start_thread([this] { return eventually(end_) ? word(4711) : nullptr; })) {}
+  Runner() : thread_(start_thread([end = end_] { return eventually(*end) ? word(4711) : nullptr; })) {}
   pthread_t get() const { return thread_; }
-  void end() { end_ = true; }
+  void end() { *end_ = true; }
 
  private:
-  std::atomic<bool> end_ = false;
+  std::shared_ptr<std::atomic<bool>> end_ = std::make_shared<std::atomic<bool>>(false);
   pthread_t thread_;
 };
 
