@@ -83,5 +83,7 @@ int main(int, char** arguments) {
   }
   for (int server : servers) close(server);
   for (auto& thread : running) thread.join();
+  // The shell inherits the sanitizer's runtime, which it was not built for.
+  if (system("exit 7") != 7 << 8) return 1;
   printf("%d answers\n", answers);
 }
