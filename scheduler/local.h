@@ -26,6 +26,8 @@ struct Local {
   void* handler_frame;
   // A signal was recorded while `critical` was set; whoever leaves the critical section delivers it.
   bool signals_recorded;
+  // Above zero: libc starts a child that runs in our memory and on this block until it execs. See shim/entries.h.
+  uint32_t spawning;
   // The last lock whose release by this thread woke somebody: before it takes that again, the other may try.
   const void* let_in;
 };

@@ -4,18 +4,20 @@
 
 namespace unblock {
 
-Region::Region() : carrier_(here.carrier) {
-  if (carrier_ == nullptr) return;
-  ++carrier_->statistics.regions;
-  carrier_->in_region.store(true, std::memory_order_relaxed);
+Region::Region() {
+  Carrier* carrier = here.carrier;
+  if (carrier == nullptr) return;
+  ++carrier->statistics.regions;
+  carrier->in_region.store(true, std::memory_order_relaxed);
 }
 
 Region::~Region() {
-  if (carrier_ != nullptr) carrier_->in_region.store(false, std::memory_order_relaxed);
+  Carrier* carrier = here.carrier;  // another one, if the call has parked inside
+  if (carrier != nullptr) carrier->in_region.store(false, std::memory_order_relaxed);
 }
 
 LongRegion::LongRegion() {
-  if (carrier_ != nullptr) scheduler::give_processor_away();
+  if (here.carrier != nullptr) scheduler::give_processor_away();
 }
 
 void bind_to_os_thread(bool for_life) {

@@ -5,8 +5,6 @@
 
 namespace unblock {
 
-struct Carrier;
-
 // Free when it is short: two stores. The monitor takes the processor of one that lasts.
 class Region {
  public:
@@ -14,9 +12,6 @@ class Region {
   ~Region();
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
-
- protected:
-  Carrier* carrier_;
 };
 
 // For calls that usually last (sigwait, a lock of a file): gives the processor away at once.

@@ -8,6 +8,7 @@
 #include "scheduler/carrier.h"
 #include "shim/blocking_call.h"
 #include "shim/child_wait.h"
+#include "shim/entries.h"
 #include "shim/lifecycle.h"
 #include "shim/open_file.h"
 #include "shim/real.h"
@@ -25,6 +26,17 @@ auto start_child(Start start) {
   return in_region(start);
 }
 
+// The child runs libc's code in our memory until it execs, and meets none of ours there: see entries.h.
+template <class Spawn>
+int spawn_child(Spawn spawn) {
+  return start_child([&] {
+    ++here.spawning;
+    int error = spawn();
+    --here.spawning;
+    return error;
+  });
+}
+
 template <class Wait>
 auto wait_for_child(int options, Wait wait) {
   if (!lifecycle::on_green()) return wait();
@@ -38,11 +50,11 @@ auto wait_for_child(int options, Wait wait) {
 // posix_spawn(3).
 INTERPOSED int posix_spawn(pid_t* child, const char* path, const posix_spawn_file_actions_t* actions,
                            const posix_spawnattr_t* attributes, char* const arguments[], char* const environment[]) {
-  return start_child([&] { return real::posix_spawn(child, path, actions, attributes, arguments, environment); });
+  return spawn_child([&] { return real::posix_spawn(child, path, actions, attributes, arguments, environment); });
 }
 INTERPOSED int posix_spawnp(pid_t* child, const char* file, const posix_spawn_file_actions_t* actions,
                             const posix_spawnattr_t* attributes, char* const arguments[], char* const environment[]) {
-  return start_child([&] { return real::posix_spawnp(child, file, actions, attributes, arguments, environment); });
+  return spawn_child([&] { return real::posix_spawnp(child, file, actions, attributes, arguments, environment); });
 }
 
 // popen(3).
@@ -53,6 +65,7 @@ INTERPOSED FILE* popen(const char* command, const char* mode) {
 // pclose(3) waits for the child.
 INTERPOSED int pclose(FILE* stream) {
   if (stream->_fileno >= 0) open_files::closing(stream->_fileno);
+  if (entries::changed()) return real::pclose(stream);  // the wait in it is our wait4
   return wait_for_child(0, [&] { return real::pclose(stream); });
 }
 

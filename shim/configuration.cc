@@ -33,6 +33,11 @@ void read_monitor(const char* name, const char* value) {
   if (configuration.monitor && !is(value, "1")) refuse(name, value, "0 or 1");
 }
 
+void read_deep(const char* name, const char* value) {
+  configuration.deep = !is(value, "0");
+  if (configuration.deep && !is(value, "1")) refuse(name, value, "0 or 1");
+}
+
 void read_statistics(const char* name, const char* value) {
   if (is(value, "0")) return;
   size_t size = strlen(value) + 1;
@@ -72,6 +77,7 @@ constexpr Variable variables[] = {
     {"UNBLOCK_PROCESSORS", read_processors},
     {"UNBLOCK_STACK", read_stack},
     {"UNBLOCK_MONITOR", read_monitor},
+    {"UNBLOCK_DEEP", read_deep},
     {"UNBLOCK_STATS", read_statistics},
     {"UNBLOCK_CREATION_STACKS", read_creation_stacks},
     {"UNBLOCK_REPORT_HOGS", read_report_hogs},

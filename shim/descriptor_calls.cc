@@ -21,6 +21,13 @@ INTERPOSED int close(int fd) {
 }
 INTERPOSED int __close(int fd) { return close(fd); }
 
+// How libc closes its own: no cancellation point.
+INTERPOSED int __close_nocancel(int fd) {
+  if (event_loop::owns(fd)) return (int)answer(-EBADF);
+  if (fd >= 0) open_files::closing(fd);
+  return real::__close_nocancel(fd);
+}
+
 // dup(2).
 INTERPOSED int dup(int fd) {
   if (event_loop::owns(fd)) return (int)answer(-EBADF);

@@ -13,6 +13,7 @@
 #include "shim/call_chain.h"
 #include "shim/configuration.h"
 #include "shim/dump.h"
+#include "shim/entries.h"
 #include "shim/fork.h"
 #include "shim/glibc/carrier_block.h"
 #include "shim/glibc/symbols.h"
@@ -53,6 +54,12 @@ const char* error_text(int error) {
   }
 }
 
+void change_entries() {
+  if (const char* why = entries::begin()) {
+    kernel::say_line("look-ups of names, syslog and the like block their OS thread while they wait: ", why);
+  }
+}
+
 // Null: threads are green from here on.
 const char* begin() {
   if (!glibc::is_glibc()) return "this is not the GNU C library";
@@ -65,6 +72,7 @@ const char* begin() {
   Thread* main = adopt_first_thread();
   if (main == nullptr) return error_text(ENOMEM);
   const configuration::Configuration& wanted = configuration::current();
+  if (wanted.deep) change_entries();
   unsigned processors = wanted.processors != 0 ? wanted.processors : configuration::automatic_processors();
   Carrier* carrier = nullptr;
   int error = scheduler::start({processors, wanted.monitor}, main->green, carrier, make_first_carrier_block);

@@ -53,4 +53,10 @@ void find_all() {
   }
 }
 
+void moved(void* function, void* copy) {
+  for (const Entry& entry : entries) {
+    if (*entry.found == function) *entry.found = copy;
+  }
+}
+
 }  // namespace unblock::real

@@ -10,6 +10,9 @@ namespace unblock::real {
 
 void find_all() __asm__("unblock_find_real_functions_");
 
+// What libc has at `function` is to be called at `copy` from now on. Before there are other threads.
+void moved(void* function, void* copy);
+
 #define X(name, family) \
   extern decltype(::name)* name __asm__("unblock_real_" #name) __attribute__((visibility("hidden")));
 #include "shim/interposed.def"

@@ -65,6 +65,7 @@ int __poll_chk(pollfd*, nfds_t, int, size_t);
 int __ppoll_chk(pollfd*, nfds_t, const timespec*, const sigset_t*, size_t);
 int __select(int, fd_set*, fd_set*, fd_set*, timeval*);
 int __close(int);
+int __close_nocancel(int);
 int __dup2(int, int);
 int __pipe(int[2]);
 int __fcntl(int, int, ...);
