@@ -6,6 +6,7 @@
 
 #include "scheduler/scheduler.h"
 #include "shim/configuration.h"
+#include "shim/entries.h"
 #include "shim/lifecycle.h"
 #include "shim/real.h"
 #include "shim/thread.h"
@@ -114,6 +115,9 @@ void write_for_programs(const char* path) {
     text.add(all.*line.value);
     text.add("\n");
   }
+  text.add("libc_entries ");
+  text.add(entries::count());
+  text.add("\n");
   long file = kernel::invoke(SYS_open, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
   if (file < 0) return kernel::say_line("statistics cannot be written to ", path);
   text.write_to(file);
@@ -127,6 +131,11 @@ void write_for_people() {
   if (!lifecycle::active()) {
     text.add("unblock: threads stayed native: ");
     text.add(lifecycle::native_reason());
+    text.add("\n");
+  }
+  if (entries::reason() != nullptr) {
+    text.add("unblock: look-ups of names, syslog and the like block their OS thread while they wait: ");
+    text.add(entries::reason());
     text.add("\n");
   }
   for (const Line& line : lines) {

@@ -35,6 +35,7 @@ void add_options(CLI::App& app, CommandLine& line) {
   app.add_option("--stack", line.stack);
   app.add_flag("--stats{1}", line.statistics);
   app.add_flag("!--no-monitor", line.monitor)->disable_flag_override();
+  app.add_flag("!--no-deep", line.deep)->disable_flag_override();
   app.add_flag("--creation-stacks", line.creation_stacks)->disable_flag_override();
   app.add_option("--report-hogs", line.report_hogs);
   app.add_option("--dump-signal", line.dump_signal);

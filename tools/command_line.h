@@ -12,6 +12,7 @@ struct CommandLine {
   std::string stack;       // empty: not given
   std::string statistics;  // "1": a report on standard error; a path: lines in that file; empty: not given
   bool monitor = true;
+  bool deep = true;
   bool creation_stacks = false;
   std::string report_hogs;  // empty: not given
   std::string dump_signal;  // empty: not given

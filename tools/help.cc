@@ -23,6 +23,8 @@ Options (each has a twin in the environment, which children of PROGRAM inherit):
   --stats=FILE     append it to FILE instead, as lines of a name and a value        UNBLOCK_STATS=/absolute/path
   --no-monitor     do not watch for threads that keep their processor too long      UNBLOCK_MONITOR=0
                    (for tests: one endless loop then stops the other threads)
+  --no-deep        leave libc's code as it is: what libc waits for inside itself    UNBLOCK_DEEP=0
+                   (getaddrinfo, syslog, popen) then blocks an OS thread
   --creation-stacks  remember of each thread who created it, for 'unblock stack'    UNBLOCK_CREATION_STACKS=1
   --report-hogs TIME  report on standard error, once for each place, what holds     UNBLOCK_REPORT_HOGS=TIME
                    others up for so long (50ms, 1s): a thread that keeps its processor, a lock held meanwhile,

@@ -38,6 +38,7 @@ void set_twins(const CommandLine& line) {
   set("UNBLOCK_STATS",
       line.statistics == "1" || line.statistics.empty() ? line.statistics : statistics_path(line.statistics));
   set("UNBLOCK_MONITOR", line.monitor ? "" : "0");
+  set("UNBLOCK_DEEP", line.deep ? "" : "0");
   set("UNBLOCK_CREATION_STACKS", line.creation_stacks ? "1" : "");
   set("UNBLOCK_REPORT_HOGS", line.report_hogs);
   set("UNBLOCK_DUMP_SIGNAL", line.dump_signal);

@@ -56,10 +56,10 @@ Instruction decode(const uint8_t* code) {
     bool known = code[1 + rex] == 0x8b && (code[2 + rex] & 0xc7) == 0x04 && code[3 + rex] == 0x25;
     return known ? Instruction{8 + rex, 0, false} : unknown;
   }
-  if (operation >= 0x50 && operation <= 0x57) return {prefix + 1, 0, false};                      // push register
-  if (operation == 0x6a && prefix == 0) return {2, 0, false};                                     // push constant
+  if (operation >= 0x50 && operation <= 0x57) return {prefix + 1, 0, false};  // push register
+  if (operation == 0x6a && prefix == 0) return {2, 0, false};                 // push constant
   if (operation >= 0xb8 && operation <= 0xbf) return {prefix + (is_wide(code, prefix) ? 9 : 5), 0, false};  // mov
-  if (operation >= 0x70 && operation <= 0x7f && prefix == 0) return {2, 0, true};                 // jump if
+  if (operation >= 0x70 && operation <= 0x7f && prefix == 0) return {2, 0, true};                           // jump if
   switch (operation) {
     case 0x29:  // sub, xor, cmp, test, mov, lea
     case 0x31:

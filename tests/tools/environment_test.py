@@ -10,7 +10,7 @@ class Twins(CommandTest):
     def twins(self, *options, **changes):
         output = self.unblock(*options, "env", environment=self.environment(**changes)).stdout
         names = ("UNBLOCK_PROCESSORS", "UNBLOCK_STACK", "UNBLOCK_STATS", "UNBLOCK_MONITOR",
-                 "UNBLOCK_CREATION_STACKS", "UNBLOCK_REPORT_HOGS")
+                 "UNBLOCK_DEEP", "UNBLOCK_CREATION_STACKS", "UNBLOCK_REPORT_HOGS")
         lines = (line.partition("=") for line in output.splitlines())
         return {name: value for name, _, value in lines if name in names}
 
@@ -19,9 +19,9 @@ class Twins(CommandTest):
 
     def test_each_option_sets_its_twin(self):
         self.assertEqual(self.twins("--processors", "3", "--stack=64M", "--stats", "--no-monitor",
-                                   "--creation-stacks"),
+                                   "--no-deep", "--creation-stacks"),
                          {"UNBLOCK_PROCESSORS": "3", "UNBLOCK_STACK": "64M", "UNBLOCK_STATS": "1",
-                          "UNBLOCK_MONITOR": "0", "UNBLOCK_CREATION_STACKS": "1"})
+                          "UNBLOCK_MONITOR": "0", "UNBLOCK_DEEP": "0", "UNBLOCK_CREATION_STACKS": "1"})
 
     def test_an_option_wins_over_the_environment(self):
         self.assertEqual(self.twins("--report-hogs", "50ms", UNBLOCK_REPORT_HOGS="1s"), {"UNBLOCK_REPORT_HOGS": "50ms"})

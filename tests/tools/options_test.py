@@ -10,8 +10,9 @@ class Options(CommandTest):
     def test_help_names_every_option_and_twin(self):
         result = self.unblock("--help")
         self.assert_silent(result)
-        for text in ("--processors N", "--stack SIZE", "--stats=FILE", "--no-monitor", "--version",
-                     "UNBLOCK_PROCESSORS", "UNBLOCK_STACK", "UNBLOCK_STATS", "UNBLOCK_MONITOR", "UNBLOCK_LIBRARY",
+        for text in ("--processors N", "--stack SIZE", "--stats=FILE", "--no-monitor", "--no-deep", "--version",
+                     "UNBLOCK_PROCESSORS", "UNBLOCK_STACK", "UNBLOCK_STATS", "UNBLOCK_MONITOR", "UNBLOCK_DEEP",
+                     "UNBLOCK_LIBRARY",
                      "125", "126", "127"):
             self.assertIn(text, result.stdout)
         self.assertLessEqual(max(map(len, result.stdout.splitlines())), 120)
