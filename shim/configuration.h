@@ -11,7 +11,7 @@ struct Configuration {
   unsigned processors = 0;           // UNBLOCK_PROCESSORS; 0: automatic_processors()
   size_t stack_size_bytes = 0;       // UNBLOCK_STACK; 0: what the program or libc chooses
   bool monitor = true;               // UNBLOCK_MONITOR: 0 or 1
-  bool deep = false;                 // UNBLOCK_DEEP: 0 or 1; see entries.h
+  bool deep = true;                  // UNBLOCK_DEEP: 0 or 1; see entries.h
   const char* statistics = nullptr;  // UNBLOCK_STATS: null (0 or unset), "1", or an absolute path
   bool creation_stacks = false;      // UNBLOCK_CREATION_STACKS: 0 or 1
   int dump_signal = 0;               // UNBLOCK_DUMP_SIGNAL; 0: none

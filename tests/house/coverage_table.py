@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The coverage of libc's calls on threads, locks, signals, identity and processes: writes docs/coverage.md, and the
+"""The coverage of libc's calls on threads, locks, signals, identity, processes and names: writes docs/coverage.md, and the
 summary in README.md, from the tables beside this file and shim/interposed.def. coverage_test.py says when they are old.
 
     tests/house/coverage_table.py
@@ -18,6 +18,7 @@ AREAS = {
     "signals and time": ["signal-act", "signal-mask", "signal-send", "signal-stack", "signal-wait", "sleep", "timer"],
     "identity": ["identity", "sched", "setxid"],
     "processes": ["process"],
+    "names, users and logs": ["dns", "nss", "syslog"],
 }
 PRIORITIES = ("P0", "P1")
 HOW = {"parks": "parks", "region": "blocking region", "passes": "never waits"}
@@ -31,7 +32,9 @@ class Coverage:
         house = SOURCE / "tests/house"
         self.ours = call_classes.interposed(SOURCE / "shim/interposed.def")
         self.calls = call_classes.table(house / "blocking_calls.tsv")
-        self.reasons = {name: row["reason"] for name, row in call_classes.table(house / "not_interposed.tsv").items()}
+        self.reasons = {name: call_classes.INSIDE_REASON for name, call in self.calls.items()
+                        if call["family"] in call_classes.INSIDE}
+        self.reasons |= {name: row["reason"] for name, row in call_classes.table(house / "not_interposed.tsv").items()}
 
     def calls_of(self, families):
         return sorted(name for name, call in self.calls.items()

@@ -1,3 +1,2 @@
 # What libc waits for inside itself.
-unblock_liveness_test(inside_libc inside_libc_test.cc PARKS poll descriptor child LIBRARIES resolv
-  ENVIRONMENT UNBLOCK_DEEP=1)
+unblock_liveness_test(inside_libc inside_libc_test.cc PARKS poll descriptor child LIBRARIES resolv)

@@ -21,7 +21,8 @@ CALLS = '''
 volatile int never;
 int main(int count, char** words) {
   char byte;
-  if (never) recv(0, &byte, 1, 0), fsync(1), getaddrinfo(words[0], 0, 0, 0), puts(getenv("HOME"));
+  if (never) recv(0, &byte, 1, 0), fsync(1), getaddrinfo(words[0], 0, 0, 0), flockfile(stdout),
+    puts(getenv("HOME"));
   GAP
   return 0;
 }'''
@@ -50,7 +51,8 @@ class Check(CommandTest):
         calls = self.calls(GAP, 1)
         self.assertIn("recv", calls["parks"])
         self.assertIn("fsync", calls["region"])
-        self.assertIn("getaddrinfo", calls["held"])
+        self.assertIn("getaddrinfo", calls["parks"])
+        self.assertIn("flockfile", calls["held"])
         self.assertIn("getenv", calls["passes"])
         self.assertEqual(calls["missing"], {"sigset"})
 

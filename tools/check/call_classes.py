@@ -31,7 +31,14 @@ def class_of_ours(treatment):
     return "parks"
 
 
+# Families that wait in what libc calls inside itself, whose entries lead to ours (shim/entries.h).
+INSIDE = ("dns", "nss", "syslog")
+INSIDE_REASON = "parks in what libc calls inside itself, whose entries lead to ours"
+
+
 def class_by_reason(reason):
+    if reason == INSIDE_REASON:
+        return "parks"
     if reason.startswith("waits "):
         return "held"
     if reason.startswith(("a gap", "obsolete")):
@@ -45,7 +52,7 @@ def class_of_others(family, treatment):
         return "missing"
     if treatment in ("none", "bookkeeping only") or treatment.endswith("never waits"):
         return "passes"
-    return "parks" if family in ("stdio", "stdio-wide") else "held"
+    return "parks" if family in ("stdio", "stdio-wide", *INSIDE) else "held"
 
 
 def classes(ours, calls, reasons):
