@@ -23,6 +23,7 @@ unblock_contract_test(shared_descriptions shared_descriptions_test.cc PARKS desc
   NOT_SANITIZED tsan ForkedChild.PollsAndAcceptsWithThreadsOfItsOwn
     "the runtime takes a thread of the child for one of the parent's, whose place it got")
 unblock_contract_test(descriptor_numbers descriptor_numbers_test.cc PARKS descriptor)
+unblock_contract_test(births births_test.cc PARKS descriptor)
 unblock_contract_test(fortified fortified_test.cc PARKS descriptor poll)
 set_source_files_properties(fortified_test.cc PROPERTIES COMPILE_OPTIONS -O1)  # the checked twins need the optimiser
 unblock_contract_test(stdio stdio_test.cc PARKS descriptor)

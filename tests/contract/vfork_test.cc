@@ -8,16 +8,18 @@
 
 #include <string>
 
+#include "attempt.h"
 #include "child.h"
 #include "connection.h"
+#include "old_names.h"
 #include "signals.h"
 #include "threads.h"
 
 namespace {
 
 // The child may do nothing but end or exec.
-int end_of_vfork(int code) {
-  pid_t child = vfork();
+int end_of_vfork(int code, bool by_old_name = false) {
+  pid_t child = by_old_name ? __vfork() : vfork();
   if (child == 0) _exit(code);
   return child > 0 ? end_of(child) : -1;
 }
@@ -34,6 +36,24 @@ int end_of_vfork_and_exec(const char* script) {
 TEST(Vfork, ChildEndsOrExecs) {
   EXPECT_EQ(end_of_vfork(41), 41);
   EXPECT_EQ(end_of_vfork_and_exec("exit 42"), 42);
+  EXPECT_EQ(end_of_vfork(45, true), 45);
+}
+
+// The descriptors of the child are its own, though it has its parent's memory.
+TEST(Vfork, ChildThatClosesDisturbsNobodyWhoWaits) {
+  for (bool by_old_name : {false, true}) {
+    Connection ends = pipe_connection();
+    Background reader([&] { return read_text(ends.near); });
+    let_others_run();
+    pid_t child = by_old_name ? __vfork() : vfork();
+    if (child == 0) {
+      close(ends.near);
+      _exit(0);
+    }
+    EXPECT_EQ(end_of(child), 0);
+    send_text(ends.far, "still there");
+    EXPECT_EQ(reader.answer(), "still there");
+  }
 }
 
 TEST(Vfork, OfAThreadWorksAsOfMain) {
