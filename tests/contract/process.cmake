@@ -7,7 +7,8 @@ unblock_contract_test(atfork atfork_test.cc)
 unblock_contract_test(exec exec_test.cc PARKS join
   NOT_SANITIZED tsan Exec.NewProgram*:Exec.EveryForm*:Exec.SearchingForms*
     "the runtime takes a thread of the child for one of the parent's, whose place it got")
-unblock_contract_test(inherited_listener inherited_listener_test.cc PARKS descriptor)
+unblock_contract_test(inherited_listener inherited_listener_test.cc PARKS descriptor
+  NOT_SANITIZED tsan Every/Exec.* "the runtime takes a thread of the child for one of the parent's, whose place it got")
 
 add_executable(contract_endings programs/endings.cc)
 target_link_libraries(contract_endings PRIVATE Threads::Threads)

@@ -40,20 +40,26 @@ TEST(Vfork, ChildEndsOrExecs) {
 }
 
 // The descriptors of the child are its own, though it has its parent's memory.
+void expect_closing_disturbs_nobody(int (*end_of_child_that_closes)(int)) {
+  Connection ends = pipe_connection();
+  Background reader([&] { return read_text(ends.near); });
+  let_others_run();
+  EXPECT_EQ(end_of_child_that_closes(ends.near), 0);
+  send_text(ends.far, "still there");
+  EXPECT_EQ(reader.answer(), "still there");
+}
+
 TEST(Vfork, ChildThatClosesDisturbsNobodyWhoWaits) {
-  for (bool by_old_name : {false, true}) {
-    Connection ends = pipe_connection();
-    Background reader([&] { return read_text(ends.near); });
-    let_others_run();
-    pid_t child = by_old_name ? __vfork() : vfork();
-    if (child == 0) {
-      close(ends.near);
-      _exit(0);
-    }
-    EXPECT_EQ(end_of(child), 0);
-    send_text(ends.far, "still there");
-    EXPECT_EQ(reader.answer(), "still there");
-  }
+  expect_closing_disturbs_nobody([](int fd) {
+    pid_t child = vfork();
+    if (child == 0) _exit(close(fd));
+    return end_of(child);
+  });
+  expect_closing_disturbs_nobody([](int fd) {
+    pid_t child = __vfork();
+    if (child == 0) _exit(close(fd));
+    return end_of(child);
+  });
 }
 
 TEST(Vfork, OfAThreadWorksAsOfMain) {
