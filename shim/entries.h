@@ -34,8 +34,8 @@
 // thread and phase how libc does it (errno, cancellation, which differs by version). Finding the child of posix_spawn by
 // its process number: a system call for each call.
 //
-// Not covered: what waits without an exported function, as libc's own locks (FILEs, gethostbyname's) do, in the kernel;
-// open(2) and file I/O, which have no readiness; libc up to 2.33, which has many of these functions twice.
+// Not covered: what waits without an exported function, as libc's own locks do, in the kernel (a FILE's; names.cc stands
+// in front of others); open(2) and file I/O, which have no readiness; libc up to 2.33, which has many of these functions twice.
 
 #include <stddef.h>
 

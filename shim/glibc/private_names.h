@@ -5,13 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -29,6 +32,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <threads.h>
 #include <time.h>
 #include <ucontext.h>
@@ -65,6 +69,8 @@ int __poll_chk(pollfd*, nfds_t, int, size_t);
 int __ppoll_chk(pollfd*, nfds_t, const timespec*, const sigset_t*, size_t);
 int __select(int, fd_set*, fd_set*, fd_set*, timeval*);
 int __close(int);
+void __syslog_chk(int, int, const char*, ...);
+void __vsyslog_chk(int, int, const char*, va_list);
 int __close_nocancel(int);
 int __dup2(int, int);
 int __pipe(int[2]);

@@ -46,7 +46,7 @@ class Coverage:
 
     def how(self, name):
         if name in self.ours:
-            return f"ours: {HOW[call_classes.class_of_ours(self.calls[name]['treatment'])]}"
+            return f"ours: {HOW[call_classes.class_of_ours(self.calls[name])]}"
         return f"libc's: {self.reasons.get(name, 'no reason given')}"
 
     def summary(self):

@@ -1,2 +1,2 @@
 # What libc waits for inside itself.
-unblock_liveness_test(inside_libc inside_libc_test.cc PARKS poll descriptor child LIBRARIES resolv)
+unblock_liveness_test(inside_libc inside_libc_test.cc PARKS poll descriptor LIBRARIES resolv)

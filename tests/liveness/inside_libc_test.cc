@@ -11,6 +11,7 @@
 
 #include "../contract/child.h"
 #include "../contract/name_server.h"
+#include "../contract/patience.h"
 #include "alive.h"
 
 namespace {
@@ -71,6 +72,26 @@ TEST(Names, ResQuery) {
               return std::to_string(res_query(name_of(i).c_str(), 1, 1, answer, sizeof answer) > 12);
             }),
             std::vector<std::string>(many, "1"));
+}
+
+// One static result, one look-up at a time: those who wait for their turn hold up nobody.
+TEST(Names, GethostbynameOneAtATime) {
+  NameServer server;
+  std::vector<std::thread> threads;
+  std::atomic<int> right = 0;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      server.ask_here();
+      right += gethostbyname("host.test.") != nullptr;
+    });
+  }
+  for (int i = 0; i < 8; ++i) {
+    server.receive(1);
+    let_others_run();
+    server.answer();
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, 8);
 }
 
 TEST(Commands, WordexpLetsOthersFeedTheCommand) {
@@ -140,6 +161,7 @@ Descriptor listener_at(const char* path, int type) {
 
 TEST(Syslog, LetsOthersReadTheLog) {
   if (!own_places.why_not.empty()) GTEST_SKIP() << own_places.why_not;
+  unlink("/dev/log");
   Descriptor log = listener_at("/dev/log", SOCK_DGRAM);
   constexpr int messages = 1000;  // more than the socket has room for
   EXPECT_EQ(alive(
@@ -156,6 +178,24 @@ TEST(Syslog, LetsOthersReadTheLog) {
                   }
                 }),
             0);
+}
+
+TEST(Syslog, LetsOthersReadTheLogWhileManyWaitForTheirTurn) {
+  if (!own_places.why_not.empty()) GTEST_SKIP() << own_places.why_not;
+  unlink("/dev/log");
+  Descriptor log = listener_at("/dev/log", SOCK_DGRAM);
+  constexpr int loggers = 4, messages = 1000;
+  openlog("inside", 0, LOG_USER);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < loggers; ++i) {
+    threads.emplace_back([] {
+      for (int j = 0; j < messages; ++j) syslog(LOG_INFO, "message");
+    });
+  }
+  let_others_run();
+  for (int i = 0; i < loggers * messages; ++i) EXPECT_FALSE(read_text(log).empty());
+  for (std::thread& thread : threads) thread.join();
+  closelog();
 }
 
 // libc asks a cache of names first, if there is one, and reads its lists itself when that gives no answer.

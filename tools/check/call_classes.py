@@ -13,6 +13,11 @@ import json
 import re
 
 
+# Families that wait in what libc calls inside itself, whose entries lead to ours (shim/entries.h).
+INSIDE = ("dns", "nss", "syslog")
+INSIDE_REASON = "parks in what libc calls inside itself, whose entries lead to ours"
+
+
 def table(path):
     with open(path, newline="") as file:
         return {row["symbol"]: row for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)}
@@ -23,17 +28,15 @@ def interposed(path):
         return set(re.findall(r"^\s*X\((\w+),", file.read(), re.MULTILINE))
 
 
-def class_of_ours(treatment):
+def class_of_ours(call):
+    treatment = call["treatment"]
+    if call.get("family") in INSIDE:
+        return "parks"
     if "blocking region" in treatment:
         return "region"
     if treatment in ("none", "bookkeeping only", "virtualise identity") or treatment.endswith("never waits"):
         return "passes"
     return "parks"
-
-
-# Families that wait in what libc calls inside itself, whose entries lead to ours (shim/entries.h).
-INSIDE = ("dns", "nss", "syslog")
-INSIDE_REASON = "parks in what libc calls inside itself, whose entries lead to ours"
 
 
 def class_by_reason(reason):
@@ -59,7 +62,7 @@ def classes(ours, calls, reasons):
     for name in sorted(ours | set(calls)):
         call = calls.get(name, {"family": "", "treatment": "none"})
         if name in ours:
-            yield name, class_of_ours(call["treatment"])
+            yield name, class_of_ours(call)
         elif name in reasons:
             yield name, class_by_reason(reasons[name]["reason"])
         else:

@@ -1,0 +1,2 @@
+# Programs that look names up.
+unblock_program_test_twice(name_lookups name_lookups_test.py TIMEOUT 120)
