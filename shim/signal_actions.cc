@@ -11,6 +11,7 @@
 #include "shim/lifecycle.h"
 #include "shim/overflow.h"
 #include "shim/real.h"
+#include "shim/signals.h"
 
 namespace unblock::signals {
 namespace {
@@ -34,6 +35,16 @@ constexpr unsigned long never_guarded = bit(SIGSEGV) | bit(SIGBUS) | bit(SIGFPE)
                                         bit(SIGABRT) | bit(SIGSYS) | bit(SIGKILL) | bit(SIGSTOP) | bit(SIGTSTP) |
                                         bit(SIGTTIN) | bit(SIGTTOU) | bit(SIGCONT) | bit(SIGCHLD) | bit(SIGWINCH) |
                                         bit(SIGURG) | bit(32) | bit(33);
+
+constexpr int expose_tag_bits = 0x800;  // SA_EXPOSE_TAGBITS, which libc's headers lack
+
+struct sigaction as_kernel_keeps(struct sigaction action) {
+  action.sa_flags &= SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER |
+                     (int)SA_RESETHAND | expose_tag_bits;
+  sigdelset(&action.sa_mask, SIGKILL);
+  sigdelset(&action.sa_mask, SIGSTOP);
+  return action;
+}
 
 // The action for the kernel that stands for the program's.
 struct sigaction in_front_of(int signal, const struct sigaction& action) {
@@ -90,6 +101,12 @@ void guard_defaults(unsigned long blocked) {
   }
 }
 
+bool is_ignored(int signal) {
+  constexpr unsigned long ignored_by_default = bit(SIGCHLD) | bit(SIGCONT) | bit(SIGURG) | bit(SIGWINCH);
+  if (actions[signal].sa_handler == SIG_DFL) return (ignored_by_default & bit(signal)) != 0;
+  return actions[signal].sa_handler == SIG_IGN;
+}
+
 bool has_default_action(int signal) { return actions[signal].sa_handler == SIG_DFL; }
 
 void take_default_action(int signal) {
@@ -130,7 +147,7 @@ int change_action(int signal, const struct sigaction* wanted, struct sigaction* 
   if (!is_programs_signal(signal)) return real::sigaction(signal, wanted, before);
   struct sigaction old_of_program = actions[signal], ours;
   if (wanted != nullptr) {
-    actions[signal] = *wanted;
+    actions[signal] = as_kernel_keeps(*wanted);
     ours = in_front_of(signal, *wanted);
   }
   if (wanted != nullptr && (wanted->sa_flags & SA_ONSTACK)) overflow::leave_alternate_stacks_to_the_program();
@@ -153,11 +170,18 @@ bool is_ours(int signal) { return lifecycle::active() || dump::is_operators(sign
 // sigaction(2).
 INTERPOSED int sigaction(int signal, const struct sigaction* wanted, struct sigaction* before) {
   if (!is_ours(signal)) return real::sigaction(signal, wanted, before);
-  Held held(signals::actions_lock());
-  return signals::change_action(signal, wanted, before);
+  {
+    Held held(signals::actions_lock());
+    if (signals::change_action(signal, wanted, before) != 0) return -1;
+  }
+  if (wanted != nullptr && signals::is_ignored(signal)) signals::discard(bit_of(signal));
+  return 0;
 }
 
 namespace {
+
+// Signals that interrupt system calls although their handlers are set by signal(2); see siginterrupt(3).
+std::atomic<unsigned long> interrupting;
 
 sighandler_t set_handler(int signal, sighandler_t handler, int flags) {
   struct sigaction wanted = {}, before;
@@ -176,8 +200,11 @@ sighandler_t set_handler(int signal, sighandler_t handler, int flags) {
 // signal(2), with BSD semantics as libc's own.
 INTERPOSED sighandler_t signal(int number, sighandler_t handler) {
   if (!is_ours(number)) return real::signal(number, handler);
-  return set_handler(number, handler, SA_RESTART);
+  bool interrupts = number >= 1 && number <= 64 && (interrupting.load(std::memory_order_relaxed) & bit_of(number));
+  return set_handler(number, handler, interrupts ? 0 : SA_RESTART);
 }
+INTERPOSED sighandler_t bsd_signal(int number, sighandler_t handler) { return signal(number, handler); }
+INTERPOSED sighandler_t ssignal(int number, sighandler_t handler) { return signal(number, handler); }
 
 // sysv_signal(3).
 INTERPOSED sighandler_t __sysv_signal(int number, sighandler_t handler) {
@@ -185,3 +212,39 @@ INTERPOSED sighandler_t __sysv_signal(int number, sighandler_t handler) {
   return set_handler(number, handler, SA_RESETHAND | SA_NODEFER);
 }
 INTERPOSED sighandler_t sysv_signal(int number, sighandler_t handler) { return __sysv_signal(number, handler); }
+
+// siginterrupt(3). libc remembers it for its own signal(2), which is called until threads are green.
+INTERPOSED int siginterrupt(int signal, int interrupts) {
+  struct sigaction action;
+  if (!is_ours(signal)) {
+    if (real::siginterrupt(signal, interrupts) != 0) return -1;
+  } else {
+    if (sigaction(signal, nullptr, &action) != 0) return -1;
+    action.sa_flags = interrupts ? action.sa_flags & ~SA_RESTART : action.sa_flags | SA_RESTART;
+    if (sigaction(signal, &action, nullptr) != 0) return -1;
+  }
+  interrupts ? interrupting.fetch_or(bit_of(signal)) : interrupting.fetch_and(~bit_of(signal));
+  return 0;
+}
+
+// sigignore(3).
+INTERPOSED int sigignore(int signal) {
+  if (!is_ours(signal)) return real::sigignore(signal);
+  struct sigaction ignored = {};
+  ignored.sa_handler = SIG_IGN;
+  return sigaction(signal, &ignored, nullptr);
+}
+
+// sigset(3): an action and the mask in one.
+INTERPOSED sighandler_t sigset(int signal, sighandler_t handler) {
+  if (!is_ours(signal)) return real::sigset(signal, handler);
+  struct sigaction wanted = {}, before;
+  sigset_t one, mask;
+  sigemptyset(&one);
+  wanted.sa_handler = handler;
+  bool is_hold = handler == SIG_HOLD;
+  if (handler == SIG_ERR || sigaddset(&one, signal) != 0) return errno = EINVAL, SIG_ERR;
+  if (sigaction(signal, is_hold ? nullptr : &wanted, &before) != 0) return SIG_ERR;
+  sigprocmask(is_hold ? SIG_BLOCK : SIG_UNBLOCK, &one, &mask);
+  return sigismember(&mask, signal) ? SIG_HOLD : before.sa_handler;
+}

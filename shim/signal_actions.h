@@ -34,5 +34,6 @@ int action_flags(int signal);
 // What is blocked while the handler runs: its mask, and itself without SA_NODEFER.
 unsigned long action_mask(int signal);
 bool has_handler(int signal);
+bool is_ignored(int signal);
 
 }  // namespace unblock::signals

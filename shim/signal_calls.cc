@@ -120,9 +120,7 @@ INTERPOSED int tgkill(pid_t process, pid_t tid, int signal) {
 INTERPOSED int pthread_sigqueue(pthread_t handle, int signal, const union sigval value) {
   Thread* thread = thread_of(handle);
   if (thread == nullptr) return real::pthread_sigqueue(handle, signal, value);
-  siginfo_t info = {};
-  info.si_code = SI_QUEUE;
-  info.si_value = value;
+  siginfo_t info = signals::sent_by_this_process(SI_QUEUE, value);
   return signals::direct_at(*thread, signal, &info);
 }
 
@@ -134,9 +132,7 @@ bool send_to_oneself(pid_t process, int signal, int code, sigval value, int& err
   if (!lifecycle::on_green() || process != getpid() || signal < 1 || signal > 64) return false;
   Thread& me = *this_thread();
   if ((me.mask >> (signal - 1) & 1) || signals::taker_of(signal) != &me) return false;
-  siginfo_t info = {};
-  info.si_code = code;
-  info.si_value = value;
+  siginfo_t info = signals::sent_by_this_process(code, value);
   error = signals::direct_at(me, signal, &info);
   return true;
 }

@@ -99,8 +99,8 @@ void SignalQueue::forget_in_child() {
 
 Lock& SignalQueue::records_lock() { return records.lock(); }
 
-void SignalQueue::clear() {
-  while (QueuedSignal* each = take(~SignalMask{0})) forget(each);
+void SignalQueue::clear(SignalMask set) {
+  while (QueuedSignal* each = take(set)) forget(each);
 }
 
 }  // namespace unblock

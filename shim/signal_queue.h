@@ -34,8 +34,8 @@ class SignalQueue {
 
   SignalMask pending() const { return pending_.load(std::memory_order_seq_cst); }
 
-  // Everything is forgotten.
-  void clear();
+  // Everything of the set is forgotten.
+  void clear(SignalMask set = ~SignalMask{0});
 
   // The child of a fork has no recorded signals; somebody may have held the lock.
   void forget_in_child();

@@ -245,6 +245,23 @@ INTERPOSED int sigsuspend(const sigset_t* mask) {
 }
 INTERPOSED int __sigsuspend(const sigset_t* mask) { return sigsuspend(mask); }
 
+// sigpause(3): X/Open's form is given the one signal to let in, BSD's the mask as a word.
+INTERPOSED int __xpg_sigpause(int signal) {
+  sigset_t mask;
+  if (sigprocmask(SIG_SETMASK, nullptr, &mask) != 0 || sigdelset(&mask, signal) != 0) return -1;
+  return sigsuspend(&mask);
+}
+INTERPOSED int bsd_sigpause(int bits) __asm__("sigpause");  // libc's headers give the plain name to X/Open's
+INTERPOSED int bsd_sigpause(int bits) {
+  sigset_t mask;
+  sigemptyset(&mask);
+  *reinterpret_cast<unsigned long*>(&mask) = (unsigned)bits;
+  return sigsuspend(&mask);
+}
+INTERPOSED int __sigpause(int bits_or_signal, int is_signal) {
+  return is_signal ? __xpg_sigpause(bits_or_signal) : bsd_sigpause(bits_or_signal);
+}
+
 // pause(2).
 INTERPOSED int pause(void) {
   if (!lifecycle::on_green()) return real::pause();

@@ -171,8 +171,15 @@ bool is_for_another(const Thread& me, int signal, const siginfo_t* info) {
 }
 
 // Nothing may be recorded now: whoever is interrupted may hold the lock for it. The signal waits in the carrier until
-// the critical section ends, and the kernel keeps the next one until then.
+// the critical section ends, and the kernel keeps the next one until then. The kernel may have laid the frames of several
+// upon each other before the first of them got here: the others go back to it, to come once more.
 void defer(Carrier& carrier, int signal, const siginfo_t* info, void* context) {
+  if (carrier.deferred_signal != 0) {
+    first_word(&static_cast<ucontext_t*>(context)->uc_sigmask) = all;
+    set_kernel_mask(carrier, all);
+    kernel::invoke(SYS_rt_tgsigqueueinfo, kernel::invoke(SYS_getpid), carrier.kernel_tid, signal, info);
+    return;
+  }
   carrier.deferred_signal = signal;
   carrier.deferred_info = *info;
   carrier.deferred_of = here.green;
@@ -277,6 +284,12 @@ int leave_to_kernel(int signal, const siginfo_t* info) {
 
 }  // namespace
 
+void discard(Mask signals) {
+  threads.for_each([&](Thread& each) {
+    if (each.pending.pending() & signals) each.pending.clear(signals);
+  });
+}
+
 void watched_by_descriptor(Mask signals) { watched.fetch_or(signals, std::memory_order_relaxed); }
 
 // One that is in sigwait for it comes before one that would die of it.
@@ -294,9 +307,21 @@ Thread* taker_of(int signal) {
 
 bool is_nudge(const siginfo_t* info) { return info->si_code == SI_QUEUE && info->si_value.sival_ptr == &nudge_mark; }
 
+siginfo_t sent_by_this_process(int code, sigval value) {
+  siginfo_t info = {};
+  info.si_code = code;
+  info.si_pid = (pid_t)kernel::invoke(SYS_getpid);
+  info.si_uid = (uid_t)kernel::invoke(SYS_getuid);
+  info.si_value = value;
+  return info;
+}
+
 int direct_at(Thread& thread, int signal, const siginfo_t* given) {
   if (signal < 0 || signal > 64 || signal == 32 || signal == 33) return EINVAL;
   if (signal == 0 || !is_alive(thread)) return 0;
+  constexpr Mask stops = Mask{1} << (SIGTSTP - 1) | Mask{1} << (SIGTTIN - 1) | Mask{1} << (SIGTTOU - 1);
+  if (signal == SIGCONT) discard(stops);
+  if (bit(signal) & stops) discard(bit(SIGCONT));
   bool is_held = (thread.mask & bit(signal)) || (thread.awaited.load(std::memory_order_seq_cst) & bit(signal));
   if (!is_held && !has_handler(signal)) {
     // The default action is the process's, whoever gets the signal; ignored ones vanish.
@@ -306,11 +331,8 @@ int direct_at(Thread& thread, int signal, const siginfo_t* given) {
   if ((watched.load(std::memory_order_relaxed) & bit(signal)) && taker_of(signal) == nullptr) {
     return leave_to_kernel(signal, given);
   }
-  siginfo_t info = given != nullptr ? *given : siginfo_t{};
+  siginfo_t info = given != nullptr ? *given : sent_by_this_process(SI_TKILL, {});
   info.si_signo = signal;
-  if (given == nullptr) info.si_code = SI_TKILL;
-  info.si_pid = (pid_t)kernel::invoke(SYS_getpid);
-  info.si_uid = (uid_t)kernel::invoke(SYS_getuid);
   if (int error = thread.pending.add(info, false); error != 0) return error;
   if (&thread != this_thread()) {
     alert(thread, signal);
@@ -450,7 +472,7 @@ void begin(Thread& main) {
 
 void inherit_mask(Thread& thread, bool has_its_own, Mask its_own) {
   if (has_its_own) {
-    thread.mask = its_own & ~libcs_own;
+    thread.mask = its_own & ~(libcs_own | bit(SIGKILL) | bit(SIGSTOP));
   } else if (Thread* creator = this_thread(); creator != nullptr) {
     thread.mask = creator->mask;
   } else {

@@ -69,9 +69,15 @@ bool is_nudge(const siginfo_t* info);
 // Who takes a signal of the process: main if it would, otherwise anyone who does; null: nobody does now.
 Thread* taker_of(int signal);
 
+// What is recorded of these vanishes, in every thread.
+void discard(SignalMask signals);
+
 // The program has a signalfd for these. From now on one that all threads block is left to the kernel, whomever it is
 // directed at: there the descriptor finds it, whichever thread reads. In the kernel only its target would find it.
 void watched_by_descriptor(unsigned long signals);
+
+// What comes with a signal of one's own process.
+siginfo_t sent_by_this_process(int code, sigval value);
 
 // Directs a signal at a green thread: 0 or an error number. Without an info it is as pthread_kill(3) sends it.
 int direct_at(Thread& thread, int signal, const siginfo_t* info = nullptr);

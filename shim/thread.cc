@@ -201,8 +201,7 @@ int claim_for_join(Thread& thread) {
   return claim(thread, joined) & (joined | detached) ? EINVAL : 0;
 }
 
-// The join that all forms share. The deadline's clock has been read already.
-int join(Thread& thread, void** result, Deadline deadline) {
+int join_deferred(Thread& thread, void** result, Deadline deadline) {
   if (int error = claim_for_join(thread); error != 0) return error;
   auto not_finished = [&] {
     return thread.life.load(std::memory_order_acquire) & finished ? Recheck::leave : Recheck::park;
@@ -223,6 +222,16 @@ int join(Thread& thread, void** result, Deadline deadline) {
   if (result != nullptr) *result = thread.result;
   release(thread);
   return 0;
+}
+
+// The join that all forms share. The deadline's clock has been read already. An asynchronous cancellation acts before or
+// afterwards, or where join_deferred() looks: it would leave the thread claimed for ever.
+int join(Thread& thread, void** result, Deadline deadline) {
+  int type;
+  pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+  int error = join_deferred(thread, result, deadline);
+  pthread_setcanceltype(type, nullptr);
+  return error;
 }
 
 }  // namespace

@@ -18,3 +18,5 @@ unblock_contract_test(signal_realtime signal_realtime_test.cc PARKS join
     tsan SentToOnesOwnProcess.*:Handler.NodeferLetsItselfIn "the runtime puts handlers off")
 unblock_contract_test(signal_jump signal_jump_test.cc PARKS join signal
   NOT_SANITIZED asan Setcontext.PutsTheMaskBack "setcontext goes back into a frame whose variables the runtime thinks are gone")
+unblock_contract_test(signal_styles signal_styles_test.cc PARKS join signal)
+unblock_contract_test(signal_pending signal_pending_test.cc)
