@@ -69,6 +69,13 @@ struct Watched {
   bool told;
 };
 
+// A signal that came at a time when nothing may be recorded.
+struct Deferred {
+  siginfo_t info;
+  GreenThread* of;  // on whose stack it came; null: on a scheduler's
+  int process;      // in which it came
+};
+
 struct Carrier {
   std::atomic<Processor*> processor;           // null: none; written by whoever makes it owner or takes it
   boost::context::detail::fcontext_t context;  // of its scheduler while a green thread runs; owner
@@ -92,10 +99,8 @@ struct Carrier {
   const void* alternate_stack;                 // host: whose alternate stack the kernel has
   std::atomic<trace::Ring*> ring;              // where it notes what it does; null: nothing yet; see trace.h
   Watched watched;                             // host
-  int deferred_signal;                         // host: one that came while its OS thread was critical; 0: none
-  siginfo_t deferred_info;                     // host: what came with it
-  GreenThread* deferred_of;                    // host: on whose stack it came; null: on a scheduler's
-  int deferred_in;                             // host: in which process
+  int deferred_count;                          // host: signals that came while its OS thread was critical
+  Deferred deferred[64];                       // host: those
 };
 
 // The scheduling loop of a carrier, on its own stack. Returns when the carrier is to end.

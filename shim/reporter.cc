@@ -6,6 +6,7 @@
 #include "shim/dump.h"
 #include "shim/lock_waits.h"
 #include "shim/named_lines.h"
+#include "shim/signals.h"
 
 namespace unblock::reporter {
 namespace {
@@ -159,6 +160,7 @@ void monitor_begins() {
 }
 
 void monitor_looked() {
+  signals::offer_pending();
   if (!reporter::is_running.load(std::memory_order_relaxed)) return;
   reporter::word.store(reporter::called, std::memory_order_release);
   kernel::futex_wake(reporter::word, 1);

@@ -30,11 +30,13 @@ Mask bit(int signal) { return bit_of(signal); }
 Mask first_word(const sigset_t* set) { return *reinterpret_cast<const Mask*>(set); }
 Mask& first_word(sigset_t* set) { return *reinterpret_cast<Mask*>(set); }
 
+// First noted, then done: handlers that run because the mask opens find it noted, and what they note themselves stays.
 void set_kernel_mask(Carrier& carrier, Mask mask) {
   mask &= ~libcs_own;
-  kernel::invoke(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, sizeof mask);
   carrier.kernel_mask = mask;
   carrier.kernel_mask_known = true;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  kernel::invoke(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, sizeof mask);
 }
 
 // What the thread would take now: what it does not block, and what it is in sigwait for.
@@ -116,8 +118,7 @@ void note_end_of_mask(Mask mask) {
 // Every thread blocks the signal by now, but this OS thread still let it through: it blocks it too, and the signal is
 // sent to the process again, where it stays pending until somebody waits for it or lets it through.
 void send_back(int signal, siginfo_t info) {
-  Mask blocked = here.carrier->kernel_mask | bit(signal);
-  set_kernel_mask(*here.carrier, blocked);
+  if (here.carrier != nullptr) set_kernel_mask(*here.carrier, here.carrier->kernel_mask | bit(signal));
   may_block_more.store(true, std::memory_order_seq_cst);
   long self = kernel::invoke(SYS_getpid);
   // Only the first OS thread may send on what the kernel has sent; what is lost otherwise is who sent it.
@@ -171,38 +172,40 @@ bool is_for_another(const Thread& me, int signal, const siginfo_t* info) {
 }
 
 // Nothing may be recorded now: whoever is interrupted may hold the lock for it. The signal waits in the carrier until
-// the critical section ends, and the kernel keeps the next one until then. The kernel may have laid the frames of several
-// upon each other before the first of them got here: the others go back to it, to come once more.
+// the critical section ends, and the kernel keeps the next one until then. It may have laid the frames of several upon
+// each other before the first of them got here: of each number one, unless a handler has asked for more (SA_NODEFER).
+// Those beyond our room go back to it.
 void defer(Carrier& carrier, int signal, const siginfo_t* info, void* context) {
-  if (carrier.deferred_signal != 0) {
-    first_word(&static_cast<ucontext_t*>(context)->uc_sigmask) = all;
-    set_kernel_mask(carrier, all);
+  first_word(&static_cast<ucontext_t*>(context)->uc_sigmask) = all;
+  set_kernel_mask(carrier, all);  // from here on no handler interrupts this one
+  if (carrier.deferred_count == sizeof carrier.deferred / sizeof *carrier.deferred) {
     kernel::invoke(SYS_rt_tgsigqueueinfo, kernel::invoke(SYS_getpid), carrier.kernel_tid, signal, info);
     return;
   }
-  carrier.deferred_signal = signal;
-  carrier.deferred_info = *info;
-  carrier.deferred_of = here.green;
-  carrier.deferred_in = (int)kernel::invoke(SYS_getpid);
-  first_word(&static_cast<ucontext_t*>(context)->uc_sigmask) = all;
-  carrier.kernel_mask = all;
-  carrier.kernel_mask_known = true;
+  Deferred& kept = carrier.deferred[carrier.deferred_count++];
+  kept = {*info, here.green, (int)kernel::invoke(SYS_getpid)};
+  kept.info.si_signo = signal;
   here.signals_recorded = true;
   if (here.green != nullptr) wake_thread(*here.green, Wakeup::interrupted);  // it may be about to leave its stack
 }
 
+void settle(const Deferred& kept) {
+  int signal = kept.info.si_signo;
+  if (kept.of == nullptr || is_for_another(thread_of(*kept.of), signal, &kept.info)) return route(kept.info);
+  Thread& thread = thread_of(*kept.of);
+  thread.pending.add(kept.info, !is_of_the_thread(signal, &kept.info));
+  if (kept.of != here.green) alert(thread, signal);
+}
+
 // Records what was deferred, for the thread on whose stack it came or for whoever is to have it.
 void settle_deferred(Carrier& carrier) {
-  if (carrier.deferred_signal == 0) return;
-  siginfo_t info = carrier.deferred_info;
-  GreenThread* green = carrier.deferred_of;
-  int signal = carrier.deferred_signal;
-  carrier.deferred_signal = 0;
-  info.si_signo = signal;
-  if (green == nullptr || is_for_another(thread_of(*green), signal, &info)) return route(info);
-  Thread& thread = thread_of(*green);
-  thread.pending.add(info, !is_of_the_thread(signal, &info));
-  if (green != here.green) alert(thread, signal);
+  if (carrier.deferred_count == 0) return;
+  Critical critical;
+  set_kernel_mask(carrier, all);
+  for (int i = 0; i < carrier.deferred_count; ++i) {
+    if (carrier.deferred[i].process == kernel::invoke(SYS_getpid)) settle(carrier.deferred[i]);
+  }
+  carrier.deferred_count = 0;
 }
 
 // What the thread has blocked meanwhile of the process's signals goes to somebody else, or back.
@@ -246,9 +249,12 @@ void handle(Thread& me, int signal, siginfo_t* info, void* context, QueuedSignal
 // On a carrier, in a green thread or in its scheduler.
 void arrive_at_carrier(Carrier& carrier, int signal, siginfo_t* info, void* context) {
   Thread* me = this_thread();
-  QueuedSignal* handed_over = me != nullptr ? take_handed_over(*me, signal) : nullptr;
+  // A standard signal that was handed over while a nudge of its number was on its way has been dropped by the kernel as a
+  // second one; a real-time signal comes by itself.
+  constexpr int first_realtime = 32;
+  bool may_stand_for_one = !is_nudge(info) || signal < first_realtime;
+  QueuedSignal* handed_over = me != nullptr && may_stand_for_one ? take_handed_over(*me, signal) : nullptr;
   if (handed_over != nullptr) {
-    // One that is on its way for a nudge to be told by has been dropped by the kernel as a second of its number.
     siginfo_t own = handed_over->info;
     return handle(*me, signal, is_nudge(info) ? &own : info, context, handed_over);
   }
@@ -522,7 +528,6 @@ void after_fork_in_child(Thread& survivor) {
   survivor.pending.forget_in_child();
   survivor.handed_over = nullptr;
   forget_watch_in_child();
-  if (here.carrier->deferred_in != survivor.tid) here.carrier->deferred_signal = 0;  // it was for the parent
   blocked_by_all.store(survivor.mask, std::memory_order_relaxed);
   here.signals_recorded = true;  // perhaps one of its own came early, or one of the parent's closed the mask
 }
@@ -573,6 +578,27 @@ unsigned long mask_for_waiting() {
   }
   return signals::blocked_by_all.load(std::memory_order_seq_cst) & ~signals::libcs_own;
 }
+
+}  // namespace unblock::host
+
+namespace unblock::signals {
+
+void offer_pending() {
+  Mask pending = 0;
+  kernel::invoke(SYS_rt_sigpending, &pending, sizeof pending);
+  if (pending == 0) return;
+  for (Mask due = pending & ~host::mask_for_waiting() & all; due != 0; due &= due - 1) {
+    Mask one = due & -due;
+    constexpr timespec at_once = {};
+    siginfo_t info;
+    if (taker_of(__builtin_ctzl(one) + 1) == nullptr) continue;
+    if (kernel::invoke(SYS_rt_sigtimedwait, &one, &info, &at_once, sizeof one) > 0) route(info);
+  }
+}
+
+}  // namespace unblock::signals
+
+namespace unblock::host {
 
 void before_sleep(Carrier& carrier) {
   if (!carrier.kernel_mask_known || carrier.kernel_mask != (~0ul & ~signals::libcs_own)) {

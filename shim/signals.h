@@ -79,6 +79,10 @@ void watched_by_descriptor(unsigned long signals);
 // What comes with a signal of one's own process.
 siginfo_t sent_by_this_process(int code, sigval value);
 
+// The monitor's part. A signal of the process that every OS thread blocks, because of the green threads that run, is given
+// to a waiting one that lets it in.
+void offer_pending();
+
 // Directs a signal at a green thread: 0 or an error number. Without an info it is as pthread_kill(3) sends it.
 int direct_at(Thread& thread, int signal, const siginfo_t* info = nullptr);
 

@@ -112,6 +112,36 @@ TEST_F(ProcessSignal, RunsInAThreadThatDoesNotBlockIt) {
   EXPECT_EQ(handled, 1);
 }
 
+// The pattern of a server: the workers block all, and one thread that waits is there for the signals.
+TEST_F(ProcessSignal, ReachesAWaitingThreadWhileOthersThatBlockItRun) {
+  Handler handler(SIGUSR1, note);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  std::atomic<bool> ready = false;
+  Blocked blocked({SIGUSR1});
+  pthread_t willing = start_thread([&] {
+    sigset_t set = set_of({SIGUSR1});
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+    ready = true;
+    char byte;
+    EXPECT_EQ(read(ends[0], &byte, 1), -1);
+    EXPECT_EQ(errno, EINTR);
+    return nullptr;
+  });
+  EXPECT_TRUE(eventually(ready));
+  let_others_run();
+  {
+    Busy busy(4);
+    pid_t parent = getpid();
+    EXPECT_EQ(end_of_child([&] { return kill(parent, SIGUSR1); }), 0);
+    EXPECT_TRUE(eventually([] { return handled == 1; }));
+    join(willing);
+  }
+  EXPECT_EQ(handler_thread, willing);
+  close(ends[0]);
+  close(ends[1]);
+}
+
 // The child sends again and again, because the first one may come before the read.
 TEST_F(ProcessSignal, OfAnotherProcessEndsAWaitOfMain) {
   Handler handler(SIGUSR1, note);

@@ -54,6 +54,30 @@ class Notes {
 int low() { return SIGRTMIN + 1; }
 int high() { return SIGRTMIN + 3; }
 
+std::atomic<int> runs;
+
+TEST(DirectedQueue, RunsAHandlerOnceForEachAlsoWhileTheThreadRuns) {
+  constexpr int count = 3000;
+  runs = 0;
+  Handler handler(high(), [](int) { ++runs; });
+  pthread_t main_thread = pthread_self();
+  std::atomic<bool> is_sent = false;
+  pthread_t sender = start_thread([&] {
+    for (int i = 0; i < count;) {
+      int error = i % 2 ? pthread_sigqueue(main_thread, high(), {}) : sigqueue(getpid(), high(), {}) == 0 ? 0 : errno;
+      if (error == EAGAIN) sched_yield();
+      i += error == 0;
+    }
+    is_sent = true;
+    return nullptr;
+  });
+  while (!is_sent) sched_yield();
+  join(sender);
+  EXPECT_TRUE(eventually([] { return runs >= count; }));
+  let_others_run();
+  EXPECT_EQ(runs, count);
+}
+
 TEST(DirectedQueue, KeepsEveryValueAndItsOrder) {
   Blocked blocked({low()});
   std::atomic<bool> sent = false;
