@@ -25,7 +25,7 @@
 #
 # With UNBLOCK_SANITIZE the names begin with asan. or tsan.; programs and house tests, which do not differ, are left out,
 # and so are the runs on 1 and 2 processors. NOT_SANITIZED leaves out single cases of the binary: triples of the
-# sanitizer (asan, tsan or both), the cases (GoogleTest patterns with : between them, * for all), and why. The reason must be the
+# sanitizer (asan or tsan), the cases (GoogleTest patterns with : between them, * for all), and why. The reason must be the
 # sanitizer's: what is red under the library alone is a bug of ours. not_sanitized.tsv in the build folder lists them
 # all; tests/house/not_sanitized_test.py counts them and finds those that match nothing.
 include_guard()
@@ -61,11 +61,11 @@ function(unblock_note_left_out target result)
   set(unsuitable "")
   while(ARGN)
     list(POP_FRONT ARGN sanitizer cases reason)
-    if(NOT sanitizer MATCHES "^(asan|tsan|both)$" OR NOT reason MATCHES " ")
-      message(FATAL_ERROR "${target}: NOT_SANITIZED takes asan, tsan or both; the cases; the reason")
+    if(NOT sanitizer MATCHES "^(asan|tsan)$" OR NOT reason MATCHES " ")
+      message(FATAL_ERROR "${target}: NOT_SANITIZED takes asan or tsan; the cases; the reason")
     endif()
     set_property(GLOBAL APPEND_STRING PROPERTY unblock_left_out "${target}\t${sanitizer}\t${cases}\t${reason}\n")
-    if("${sanitizer}." STREQUAL UNBLOCK_TEST_PREFIX OR (UNBLOCK_SANITIZE AND sanitizer STREQUAL both))
+    if("${sanitizer}." STREQUAL UNBLOCK_TEST_PREFIX)
       list(APPEND unsuitable ${cases})
     endif()
   endwhile()

@@ -5,8 +5,7 @@ unblock_contract_test(datagram datagram_test.cc PARKS descriptor)
 unblock_contract_test(accept accept_test.cc PARKS descriptor)
 unblock_contract_test(connect connect_test.cc PARKS descriptor)
 unblock_contract_test(read_write read_write_test.cc PARKS descriptor)
-unblock_contract_test(poll poll_test.cc PARKS poll
-  NOT_SANITIZED both Poll.BadArgumentsAreTheKernelsToRefuse "the runtime reads the array before the kernel refuses it")
+unblock_contract_test(poll poll_test.cc PARKS poll)
 unblock_contract_test(select select_test.cc PARKS poll)
 unblock_contract_test(epoll epoll_test.cc)  # its waits keep an OS thread, and so park nowhere
 unblock_contract_test(timeouts timeouts_test.cc PARKS descriptor)
