@@ -141,7 +141,7 @@ void ensure_os_threads() {
 int begin_confined(Thread& thread) {
   thread.has_own_kernel_state = true;
   int error = 0;
-  glibc::on_block(carrier_block_of_this_thread(), [&] { error = scheduler::start_bound(thread.green); });
+  where_os_threads_are_made([&] { error = scheduler::start_bound(thread.green); });
   if (error == 0) return 0;
   tally.alive.fetch_sub(1);
   release(thread);
