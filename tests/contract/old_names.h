@@ -31,6 +31,7 @@ OLD_NAME(__pthread_rwlock_tryrdlock, int, pthread_rwlock_t*);
 OLD_NAME(__pthread_rwlock_wrlock, int, pthread_rwlock_t*);
 OLD_NAME(__pthread_rwlock_unlock, int, pthread_rwlock_t*);
 OLD_NAME(__pthread_once, int, pthread_once_t*, void (*)());
+OLD_NAME(siggetmask, int);  // the linker warns of the name without a version
 
 extern "C" {
 int __sched_yield(void);

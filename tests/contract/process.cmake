@@ -4,6 +4,10 @@ unblock_contract_test(fork fork_test.cc COUNTS green_threads_made
     tsan Fork.ChildCanUseThreadsLocksAndSocketsAgain:Fork.FromAnotherThreadWorksAsFromMain:Fork.ChildOfAChildWorksToo
       "the runtime takes a thread of the child for one of the parent's, whose place it got")
 unblock_contract_test(atfork atfork_test.cc)
+foreach(call quick_exit _Exit)
+  unblock_contract_test(leaving_by_${call} leaving_test.cc COUNTS green_threads_made)
+  target_compile_definitions(contract.leaving_by_${call} PRIVATE LEAVE=${call})
+endforeach()
 unblock_contract_test(exec exec_test.cc PARKS join
   NOT_SANITIZED tsan Exec.NewProgram*:Exec.EveryForm*:Exec.SearchingForms*
     "the runtime takes a thread of the child for one of the parent's, whose place it got")

@@ -19,6 +19,9 @@
 #include "signals.h"
 #include "threads.h"
 
+// What longjmp is in programs that are built with checks.
+extern "C" [[noreturn]] void __longjmp_chk(sigjmp_buf, int);
+
 namespace {
 
 thread_local sigjmp_buf back;
@@ -117,6 +120,26 @@ TEST(Siglongjmp, LeavesSigsuspendPauseAndSigwait) {
         sigwait(&other, &signal);
       },
       [] {});
+}
+
+// longjmp by each of its names, out of a handler.
+class Jump : public testing::TestWithParam<void (*)()> {};
+INSTANTIATE_TEST_SUITE_P(Names, Jump,
+                         testing::Values([] { longjmp(back, 1); }, [] { _longjmp(back, 1); },
+                                         [] { __longjmp_chk(back, 1); }));
+
+TEST_P(Jump, OutOfAHandlerPutsTheMaskBack) {
+  static thread_local void (*leave)();
+  Handler handler(SIGUSR1, [](int) { leave(); });
+  join(start_thread([] {
+    leave = GetParam();
+    if (sigsetjmp(back, 1) == 0) {
+      raise(SIGUSR1);
+      ADD_FAILURE() << "the handler came back";
+    }
+    EXPECT_FALSE(blocks(SIGUSR1));
+    return nullptr;
+  }));
 }
 
 // --- the mask and the wait are one step ------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "connection.h"
+#include "old_names.h"
 #include "signals.h"
 #include "threads.h"
 
@@ -155,6 +156,38 @@ TEST_F(Styles, SigpauseWaitsForAHandler) {
   pthread_kill(waiter, SIGUSR1);
   EXPECT_EQ(join(waiter), word(-1));
   EXPECT_EQ(runs, 4);
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
+constexpr int bit_of(int signal) { return 1 << (signal - 1); }
+
+TEST(BsdMask, IsTheThreadsOwn) {
+  join(start_thread([] {
+    EXPECT_EQ(sigblock(bit_of(SIGUSR1)), 0);
+    EXPECT_TRUE(blocks(SIGUSR1));
+    EXPECT_EQ(old_siggetmask(), bit_of(SIGUSR1));
+    EXPECT_EQ(sigsetmask(bit_of(SIGUSR2)), bit_of(SIGUSR1));
+    EXPECT_FALSE(blocks(SIGUSR1));
+    EXPECT_TRUE(blocks(SIGUSR2));
+    return nullptr;
+  }));
+  EXPECT_FALSE(blocks(SIGUSR1) || blocks(SIGUSR2));
+}
+
+#pragma GCC diagnostic pop
+
+TEST(SysvSignal, SetsWhatSigactionTells) {
+  auto* handler = +[](int) {};
+  for (auto* set : {sysv_signal, __sysv_signal}) {
+    struct sigaction now {};
+    EXPECT_EQ(set(SIGUSR1, handler), SIG_DFL);
+    EXPECT_EQ(sigaction(SIGUSR1, nullptr, &now), 0);
+    EXPECT_EQ(now.sa_handler, handler);
+    EXPECT_EQ(now.sa_flags & int(SA_RESETHAND | SA_NODEFER | SA_RESTART), int(SA_RESETHAND | SA_NODEFER));
+    EXPECT_EQ(set(SIGUSR1, SIG_DFL), handler);
+  }
 }
 
 }  // namespace
