@@ -4,7 +4,8 @@
 A test that stays green without the wrapper it is about has tested libc, or nothing. A wrapper is taken away by making its
 name local in a copy of the library, so that the program finds libc's. Then the tests whose binaries import the name run
 on one processor with the monitor off, until one of them fails. A test that needs the monitor to pass at all has it.
-libc's own code is left as it is (UNBLOCK_DEEP=0): its entries would lead to the wrapper that was taken away.
+libc's own code is left as it is (UNBLOCK_DEEP=0), since its entries would lead to the wrapper that was taken away; but
+not for the tests of that, whose environment says so.
 
 What no test can notice stands in unnoticed_wrappers.tsv with its reason. A row whose wrapper is gone, or is noticed after
 all, is as wrong as a wrapper that nothing notices.
@@ -100,7 +101,7 @@ def is_red(test, library, patience, monitor):
     elif not monitor and "--no-monitor" not in command:
         command.insert(command.index("--library"), "--no-monitor")
     return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
-                          env={**os.environ, **test.environment, "UNBLOCK_DEEP": "0"}).returncode != 0
+                          env={**os.environ, "UNBLOCK_DEEP": "0", **test.environment}).returncode != 0
 
 
 def try_out(test):

@@ -1,7 +1,9 @@
 // What libc waits for inside itself lets others run: look-ups of names, commands, the system log.
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -75,23 +77,38 @@ TEST(Names, ResQuery) {
 }
 
 // One static result, one look-up at a time: those who wait for their turn hold up nobody.
-TEST(Names, GethostbynameOneAtATime) {
+template <typename LookUp>
+void expect_turns(LookUp look_up) {
+  constexpr int askers = 4;
   NameServer server;
   std::vector<std::thread> threads;
-  std::atomic<int> right = 0;
-  for (int i = 0; i < 8; ++i) {
+  std::atomic<int> found = 0;
+  for (int i = 0; i < askers; ++i) {
     threads.emplace_back([&] {
       server.ask_here();
-      right += gethostbyname("host.test.") != nullptr;
+      found += look_up() != nullptr;
     });
   }
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < askers; ++i) {
     server.receive(1);
     let_others_run();
     server.answer();
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(right, 8);
+  EXPECT_EQ(found, askers);
+}
+
+TEST(NameTurns, Gethostbyname) {
+  expect_turns([] { return gethostbyname("host.test."); });
+}
+
+TEST(NameTurns, Gethostbyname2) {
+  expect_turns([] { return gethostbyname2("host.test.", AF_INET); });
+}
+
+TEST(NameTurns, Gethostbyaddr) {
+  in_addr address = {htonl(0x0a010203)};
+  expect_turns([&] { return gethostbyaddr(&address, sizeof address, AF_INET); });
 }
 
 TEST(Commands, WordexpLetsOthersFeedTheCommand) {
@@ -180,7 +197,31 @@ TEST(Syslog, LetsOthersReadTheLog) {
             0);
 }
 
-TEST(Syslog, LetsOthersReadTheLogWhileManyWaitForTheirTurn) {
+extern "C" void __syslog_chk(int, int, const char*, ...);
+extern "C" void __vsyslog_chk(int, int, const char*, va_list);
+
+void by_vsyslog(const char* format, ...) {
+  va_list list;
+  va_start(list, format);
+  vsyslog(LOG_INFO, format, list);
+  va_end(list);
+}
+
+void by_vsyslog_chk(const char* format, ...) {
+  va_list list;
+  va_start(list, format);
+  __vsyslog_chk(LOG_INFO, 1, format, list);
+  va_end(list);
+}
+
+class Loggers : public testing::TestWithParam<void (*)()> {};
+
+INSTANTIATE_TEST_SUITE_P(Syslog, Loggers,
+                         testing::Values(
+                             +[] { syslog(LOG_INFO, "%s", "message"); }, +[] { by_vsyslog("message"); },
+                             +[] { __syslog_chk(LOG_INFO, 1, "message"); }, +[] { by_vsyslog_chk("message"); }));
+
+TEST_P(Loggers, WaitForTheirTurn) {
   if (!own_places.why_not.empty()) GTEST_SKIP() << own_places.why_not;
   unlink("/dev/log");
   Descriptor log = listener_at("/dev/log", SOCK_DGRAM);
@@ -188,8 +229,8 @@ TEST(Syslog, LetsOthersReadTheLogWhileManyWaitForTheirTurn) {
   openlog("inside", 0, LOG_USER);
   std::vector<std::thread> threads;
   for (int i = 0; i < loggers; ++i) {
-    threads.emplace_back([] {
-      for (int j = 0; j < messages; ++j) syslog(LOG_INFO, "message");
+    threads.emplace_back([write = GetParam()] {
+      for (int j = 0; j < messages; ++j) write();
     });
   }
   let_others_run();
@@ -201,6 +242,7 @@ TEST(Syslog, LetsOthersReadTheLogWhileManyWaitForTheirTurn) {
 // libc asks a cache of names first, if there is one, and reads its lists itself when that gives no answer.
 TEST(Users, GetpwnamLetsOthersAnswer) {
   if (!own_places.why_not.empty()) GTEST_SKIP() << own_places.why_not;
+  unlink("/run/nscd/socket");
   Descriptor cache = listener_at("/run/nscd/socket", SOCK_STREAM);
   ASSERT_EQ(listen(cache, 8), 0);
   EXPECT_EQ(alive(
@@ -216,6 +258,31 @@ TEST(Users, GetpwnamLetsOthersAnswer) {
                   cache.reset();
                 }),
             "root");
+}
+
+class Turns : public testing::TestWithParam<bool (*)()> {};
+
+INSTANTIATE_TEST_SUITE_P(Users, Turns,
+                         testing::Values(
+                             +[] { return getpwnam("root") != nullptr; }, +[] { return getpwuid(0) != nullptr; },
+                             +[] { return getgrnam("root") != nullptr; }, +[] { return getgrgid(0) != nullptr; }));
+
+// A cache that did not answer is tried again after a hundred look-ups.
+TEST_P(Turns, HoldUpNobody) {
+  if (!own_places.why_not.empty()) GTEST_SKIP() << own_places.why_not;
+  unlink("/run/nscd/socket");
+  Descriptor cache = listener_at("/run/nscd/socket", SOCK_STREAM);
+  ASSERT_EQ(listen(cache, 8), 0);
+  auto look_up = [each = GetParam()] {
+    int found = 0;
+    for (int i = 0; i < 110; ++i) found += each();
+    return found;
+  };
+  Background one(look_up), other(look_up);
+  let_others_run();
+  cache.reset();
+  EXPECT_EQ(one.answer(), 110);
+  EXPECT_EQ(other.answer(), 110);
 }
 
 }  // namespace
