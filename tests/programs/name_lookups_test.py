@@ -54,7 +54,7 @@ class NameLookups(unblocked.ProgramTest):
         self.assertEqual(program.output().split(), ["10.1.2.3"] * MANY)
         self.assert_threads(program, MANY)
         if unblocked.under_unblock():
-            self.assertGreaterEqual(program.statistics()["parks_poll"], MANY)
+            self.assertGreater(program.statistics()["parks_poll"], 0)
 
 
 if __name__ == "__main__":
