@@ -37,6 +37,13 @@ auto in_long_region(Call call) {
   return call();
 }
 
+// A wait was interrupted: the handlers run now. May it go on? One with a deadline never does after a handler: the
+// kernel does not restart it, whatever SA_RESTART says (signal(7)).
+inline bool goes_on_after_signals(Deadline deadline, uint32_t handlers_before) {
+  bool restarts = signals::deliver_pending();
+  return deadline.is_never() ? restarts : signals::handlers_run() == handlers_before;
+}
+
 // For a cancellation point that blocks by a bare system call: a request that comes meanwhile ends the thread there.
 template <class Call>
 auto in_cancellable_region(Call call) {
@@ -44,10 +51,17 @@ auto in_cancellable_region(Call call) {
   return in_region(call);
 }
 
+// A call that has done a part of its work ends with that when a handler runs, whatever SA_RESTART says. The number of
+// handlers that had run when it began, or: nothing is done yet.
+using BegunWith = int64_t;
+constexpr BegunWith nothing_done = -1;
+
 // Waits until a try in `direction` may succeed. 0, or the -errno that the call ends with.
-// `timeout` is SO_RCVTIMEO or SO_SNDTIMEO in nanoseconds: with one, a signal's SA_RESTART does not count (signal(7)).
-inline long wait_until_ready(int fd, Direction direction, Deadline deadline) {
-  uint32_t handlers_before = signals::handlers_run();
+// With a deadline (SO_RCVTIMEO, SO_SNDTIMEO) a signal's SA_RESTART does not count (signal(7)).
+inline long wait_until_ready(int fd, Direction direction, Deadline deadline, BegunWith begun_with = nothing_done) {
+  bool begun = begun_with != nothing_done;
+  uint32_t handlers_before = begun ? (uint32_t)begun_with : signals::handlers_run();
+  if (begun && signals::handlers_run() != handlers_before) return -EINTR;
   auto wait = [&] {
     if (may_switch()) return wait_for_descriptor(fd, direction, deadline);
     cancellation::Point point;  // it waits in the kernel
@@ -59,7 +73,7 @@ inline long wait_until_ready(int fd, Direction direction, Deadline deadline) {
     case Wakeup::closed: return -EBADF;
     case Wakeup::interrupted:
       cancellation::test();
-      if (signals::deliver_pending() && deadline.is_never()) return 0;
+      if (signals::deliver_pending() && deadline.is_never() && !begun) return 0;
       return signals::handlers_run() != handlers_before ? -EINTR : 0;
     case Wakeup::cancelled: cancellation::test(); return 0;
   }
@@ -74,6 +88,7 @@ struct BlockingCall {
   bool dont_wait;   // the program said so for this call (MSG_DONTWAIT)
   int64_t timeout;  // nanoseconds; 0: for ever
   bool wait_first;  // a try is sure to fail
+  BegunWith begun_with = nothing_done;
   Deadline deadline = Deadline::never();
 
   bool may_wait() const { return !dont_wait && !open_files::wants_nonblocking(fd, file); }
@@ -97,7 +112,7 @@ struct BlockingCall {
     }
     if (timeout != 0) deadline = Deadline::after(timeout);
     for (;;) {
-      if (long failed = wait_until_ready(fd, direction, deadline); failed != 0) return failed;
+      if (long failed = wait_until_ready(fd, direction, deadline, begun_with); failed != 0) return failed;
       uint8_t marks = begin_try(fd, direction);
       long result = attempt();
       if (result != -EAGAIN) return succeeded(result, emptied(result));

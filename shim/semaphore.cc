@@ -32,16 +32,16 @@ enum Tag : uint32_t { takes_itself, takes_over };
 // 0 or -errno.
 long wait_for(sem_t* semaphore, Deadline deadline) {
   Tag tag = takes_itself;
+  uint32_t handlers_before = signals::handlers_run();
   for (;;) {
     auto look_again = [&] { return take(semaphore) ? Recheck::leave : Recheck::park; };
     Parking parking = parking_lot::park(semaphore, WaitKind::semaphore, deadline, look_again, tag);
     if (parking == Parking::not_needed) return 0;
     if (parking == Parking::woken && tag == takes_over) return 0;  // [handed-over]
-    bool restart = parking != Parking::interrupted || signals::deliver_pending();
+    if (parking == Parking::interrupted && !goes_on_after_signals(deadline, handlers_before)) return -EINTR;
     if (parking == Parking::cancelled) cancellation::test();
     if (take(semaphore)) return 0;
     if (parking == Parking::timed_out) return -ETIMEDOUT;
-    if (!restart) return -EINTR;
     if (parking == Parking::woken) tag = takes_over;
   }
 }

@@ -420,7 +420,10 @@ bool deliver_pending() {
   return !me.must_not_restart;
 }
 
-uint32_t handlers_run() { return this_thread()->handlers_run.load(std::memory_order_relaxed); }
+uint32_t handlers_run() {
+  Thread* me = this_thread();
+  return me != nullptr ? me->handlers_run.load(std::memory_order_relaxed) : 0;
+}
 
 void kernel_has_mask(Thread& me, Mask mask) {
   me.mask = mask & ~libcs_own;

@@ -48,7 +48,7 @@ void thread_ends(Thread& thread, bool unwound);
 // Some of them may have run before: the end of the wait delivers too.
 bool deliver_pending();
 
-// How many handlers have run on the calling thread: for calls that any handler ends.
+// How many handlers have run on the calling thread: for calls that any handler ends. 0 on threads that are not green.
 uint32_t handlers_run();
 
 // The calling thread blocks exactly these signals from here on.

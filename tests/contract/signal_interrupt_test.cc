@@ -9,6 +9,7 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -155,6 +156,37 @@ TEST_P(NeverRestarted, SocketCallsWithATimeout) {
   close(pair[1]);
 }
 
+TEST_P(NeverRestarted, TimedSemaphoreAndFutexWaits) {
+  sem_t semaphore;
+  std::atomic<int> word = 0;
+  ASSERT_EQ(sem_init(&semaphore, 0, 0), 0);
+  timespec real = in_milliseconds(1000'000), monotonic = in_milliseconds(1000'000, CLOCK_MONOTONIC);
+  timespec long_time = {1000, 0};
+  expect_eintr([&] { return sem_timedwait(&semaphore, &real); });
+  expect_eintr([&] { return sem_clockwait(&semaphore, CLOCK_MONOTONIC, &monotonic); });
+  expect_eintr([&] { return syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &long_time, nullptr, 0); });
+}
+
+// What is done of a transfer when a handler comes is its result.
+TEST_P(NeverRestarted, TransfersOfWhichAPartIsDone) {
+  static char many[1 << 20];
+  interrupt([&] { EXPECT_EQ(write(pipe_.in(), many, sizeof many), 65536); });
+  iovec parts[2] = {{many, 10}, {many, sizeof many}};
+  Pipe other;
+  interrupt([&] { EXPECT_EQ(writev(other.in(), parts, 2), 65536); });
+  int pair[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+  interrupt([&] {
+    long sent = send(pair[0], many, sizeof many, 0);
+    EXPECT_GT(sent, 0);
+    EXPECT_LT(sent, (long)sizeof many);
+  });
+  EXPECT_EQ(send(pair[1], "abc", 3, 0), 3);
+  interrupt([&] { EXPECT_EQ(recv(pair[0], many, 10, MSG_WAITALL), 3); });
+  close(pair[0]);
+  close(pair[1]);
+}
+
 TEST(WithoutRestart, ReadAndRecvEndWithEintr) {
   Handler handler(SIGUSR1, note);
   Pipe pipe;
@@ -180,10 +212,7 @@ TEST(WithoutRestart, SemaphoreWaitsEndWithEintr) {
   Handler handler(SIGUSR1, note);
   sem_t semaphore;
   ASSERT_EQ(sem_init(&semaphore, 0, 0), 0);
-  timespec deadline = in_milliseconds(1000'000), monotonic = in_milliseconds(1000'000, CLOCK_MONOTONIC);
   expect_eintr([&] { return sem_wait(&semaphore); });
-  expect_eintr([&] { return sem_timedwait(&semaphore, &deadline); });
-  expect_eintr([&] { return sem_clockwait(&semaphore, CLOCK_MONOTONIC, &monotonic); });
 }
 
 TEST(WithoutRestart, WaitpidEndsWithEintr) {
