@@ -1,7 +1,7 @@
 #pragma once
 // What the scheduler needs from the floor above. The shim implements these for programs; the scheduler's own tests
-// implement them trivially. None may wait or allocate; all but `start_os_thread` may run on a scheduler's stack. One of
-// them may free: thread_finished() gives back what libc allocated for the thread.
+// implement them trivially. All but `start_os_thread` and those of the starter may run on a scheduler's stack: they do not wait, and
+// neither allocate nor free, which in a program with an allocator of its own is to wait.
 
 #include <stddef.h>
 
@@ -28,8 +28,8 @@ unsigned long mask_for_waiting();
 // The carrier is about to sleep without a processor: signals are for the others.
 void before_sleep(Carrier& carrier);
 
-// A green thread has left its stack for ever: wake its joiner, or take it apart when it has none. Runs on a
-// scheduler's stack.
+// A green thread has left its stack for ever: wake its joiner, or see that it is taken apart when it has none. Runs on
+// a scheduler's stack.
 void thread_finished(GreenThread& green);
 
 // The thread has armed a wait and is about to leave its stack: is there a reason not to? Writes it.
@@ -44,9 +44,12 @@ void deliver_recorded_signals();
 // The number by which people know the thread.
 unsigned long number_of(const GreenThread& green);
 
-// The monitor's OS thread begins, on a real block; and it has looked while somebody ran. For whoever watches beside it.
-void monitor_begins();
+// The OS thread that starts others begins, on a real block; and the monitor has looked while somebody ran. For whoever
+// watches beside it.
+void starter_begins();
 void monitor_looked();
+// The starter was called, perhaps by monitor::call_starter(). It may wait, allocate and free.
+void starter_is_called();
 
 // Says why an OS thread could not be had; once.
 void no_os_thread(int error);

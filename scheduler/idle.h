@@ -37,7 +37,7 @@ bool hand_off(Processor& processor, Carrier& owner, uint64_t picks);
 // How often a processor was taken from its carrier.
 uint64_t hand_offs();
 
-// Somebody needs a carrier, there is no spare and none is on its way: the monitor starts one.
+// Somebody needs a carrier, there is no spare and none is on its way: the starter starts one.
 bool carrier_wanted();
 // It is on its way; it has come, and will look around; or it could not be started.
 void carrier_is_coming(bool coming);

@@ -32,12 +32,6 @@ uint32_t count_of_forks;
 bool wants_monitor;
 Lock ended_carriers_lock;
 
-void count_os_thread() {
-  unsigned now = os_threads.fetch_add(1) + 1;
-  unsigned most = os_threads_most.load();
-  while (now > most && !os_threads_most.compare_exchange_weak(most, now)) continue;
-}
-
 void fold_and_release(Carrier& carrier) {
   {
     Held held(ended_carriers_lock);
@@ -121,6 +115,12 @@ void run_as_carrier_zero(Carrier& carrier, GreenThread& green) {
 
 namespace scheduler {
 
+void count_os_thread() {
+  unsigned now = os_threads.fetch_add(1) + 1;
+  unsigned most = os_threads_most.load();
+  while (now > most && !os_threads_most.compare_exchange_weak(most, now)) continue;
+}
+
 int start(const Options& options, GreenThread& main, Carrier*& carrier_out, void* (*make_carrier_block)(Local**)) {
   if (processor_count() == 0 && !make_processors(options.processors)) return ENOMEM;
   wants_monitor = options.monitor;
@@ -132,7 +132,6 @@ int start(const Options& options, GreenThread& main, Carrier*& carrier_out, void
   count_os_thread();
   if (int error = start_carrier(); error != 0) return error;
   if (int error = monitor::start(wants_monitor); error != 0) return error;
-  count_os_thread();
   carrier->thread_pointer = make_carrier_block(&carrier->local);
   if (carrier->thread_pointer == nullptr) return ENOMEM;
   sanitizer::begin(carrier->thread_pointer);
@@ -197,8 +196,7 @@ void ensure_os_threads() {
   if (monitor::running()) return;
   event_loop::ensure_open();
   if (int error = start_carrier(); error != 0) host::no_os_thread(error);
-  if (int error = monitor::start(wants_monitor); error != 0) return host::no_os_thread(error);
-  count_os_thread();
+  if (int error = monitor::start(wants_monitor); error != 0) host::no_os_thread(error);
 }
 
 void before_fork() {

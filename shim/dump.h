@@ -23,7 +23,7 @@ void load();
 // When green threads begin.
 void begin();
 
-// The monitor's OS thread starts the one that lets the signal through.
+// The OS thread that starts others starts the one that lets the signal through.
 void start_receiver();
 
 // The action that the kernel has for the operator's signal; none of ours for any other.

@@ -19,14 +19,13 @@ struct Entry {
   void* argument;
 };
 
-// Carriers run the scheduler, signal handlers of libc, and destructors of thread blocks; not the program.
+// Carriers run the scheduler and signal handlers of libc; not the program.
 constexpr size_t os_thread_stack_bytes = 256 * 1024;
 
 void* begin(void* given) {
-  Entry entry = *static_cast<Entry*>(given);
-  static_cast<Entry*>(given)->run = nullptr;
-  free(given);
-  entry.run(entry.argument);
+  Entry* entry = static_cast<Entry*>(given);
+  entry->run(entry->argument);
+  free(entry);  // not before: a carrier that is coming must not wait for the program's allocator
   return nullptr;
 }
 

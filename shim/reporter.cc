@@ -153,7 +153,7 @@ void after_fork_in_child() {
 
 namespace unblock::host {
 
-void monitor_begins() {
+void starter_begins() {
   dump::start_receiver();
   if (configuration::current().report_threshold == 0 || reporter::is_running.exchange(true)) return;
   if (int error = start_os_thread(reporter::run, nullptr); error != 0) no_os_thread(error);

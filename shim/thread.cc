@@ -4,6 +4,13 @@
 // sets `detached`. Whoever sets the second of the two releases the thread [one-releaser]. A joiner claims `joined`
 // first, waits in the parking lot at the word's address, and releases. Of `joined` and `detached` only one can be
 // claimed: a detach while somebody joins changes nothing, as in libc.
+//
+// What libc allocated for a thread is freed with it, and the program's free() may wait for a lock whose holder is
+// runnable behind the very carrier that would wait. So nobody takes a thread apart on a scheduler's stack
+// [nothing-freed-between-stacks]: joiners do it on their own, and a detached thread that ends is put on a list. The next
+// thread that ends takes apart whom it finds there, while it is still as able to wait as any; so no more stay than ended
+// at the same time. One whose stack is the program's does not stay, because its block is in memory that the program may
+// use again: the starter is called for it.
 
 #include "shim/thread.h"
 
@@ -14,6 +21,7 @@
 #include "scheduler/monitor.h"
 #include "scheduler/parking_lot.h"
 #include "scheduler/region.h"
+#include "scheduler/run_queue.h"
 #include "scheduler/scheduler.h"
 #include "shim/blocking_call.h"
 #include "shim/cancellation.h"
@@ -81,6 +89,22 @@ void release(Thread& thread) {
   glibc::destroy_block(thread.green.thread_pointer);
   give_back_stack(thread.green.stack);
   threads.give_back(&thread);
+}
+
+// Detached threads that have left their stacks for ever and are to be taken apart.
+struct {
+  Lock lock;
+  RunQueue queue;            // guarded(lock)
+  std::atomic<bool> is_any;  // written under the lock
+} ended;
+
+void release_later(Thread& thread) {
+  {
+    Held held(ended.lock);
+    ended.queue.push_back(thread.green);
+    ended.is_any.store(true, std::memory_order_release);
+  }
+  if (thread.green.stack != nullptr && thread.green.stack->origin == nullptr) monitor::call_starter();
 }
 
 // The first frame of every thread's own code, and the last.
@@ -246,8 +270,24 @@ int create_c11_thread(pthread_t* handle, void* (*run)(void*), void* start, void*
   return create(handle, nullptr, {run, nullptr, start, argument});
 }
 
+namespace {
+
+void release_ended_threads() {
+  if (!ended.is_any.load(std::memory_order_acquire)) return;
+  RunQueue taken;
+  {
+    Held held(ended.lock);
+    taken.append(ended.queue);
+    ended.is_any.store(false, std::memory_order_relaxed);
+  }
+  while (GreenThread* green = taken.pop_front()) release(thread_of(*green));
+}
+
+}  // namespace
+
 void end_this_thread(bool unwound) {
   Thread& me = *this_thread();
+  release_ended_threads();
   me.is_main ? glibc::end_first_thread() : glibc::end_thread();
   owned_mutex::thread_ends();
   glibc::release_robust_mutexes([](void* word, void*) { parking_lot::unpark(word, INT32_MAX); }, nullptr);
@@ -295,6 +335,9 @@ void forget_other_threads(Thread* survivor) {
     each.life.fetch_or(finished, std::memory_order_relaxed);  // they do not exist here
     each.id = 0;                                              // nor for who looks from outside
   });
+  ended.lock.reset();
+  ended.queue = RunQueue();
+  ended.is_any.store(false, std::memory_order_relaxed);
   // Their records and stacks are copies nobody will use again; only the counts matter.
   tally.alive.store(survivor != nullptr ? 1 : 0);
   tally.peak.store(tally.alive.load());
@@ -306,12 +349,14 @@ ThreadCounts thread_counts() {
           samples == 0 ? 0 : tally.sampled_bytes.load() / samples};
 }
 
+void host::starter_is_called() { release_ended_threads(); }
+
 unsigned long host::number_of(const GreenThread& green) { return thread_of(const_cast<GreenThread&>(green)).id; }
 
 void host::thread_finished(GreenThread& green) {
   Thread& thread = thread_of(green);
   uint32_t before = thread.life.fetch_or(finished, std::memory_order_seq_cst);
-  if (before & detached) return release(thread);  // [one-releaser]
+  if (before & detached) return release_later(thread);  // [one-releaser]
   parking_lot::unpark(&thread.life, INT32_MAX);
 }
 

@@ -6,6 +6,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <atomic>
+#include <chrono>
+#include <thread>
 #include <vector>
 
 #include "attempt.h"
@@ -61,6 +64,29 @@ TEST(Numbers, WaitingTakesNone) {
   send_text(ends.far, "x");
   EXPECT_EQ(reader.answer(), "x");
   EXPECT_EQ(lowest_free(), next);
+}
+
+// A thread that blocks in the kernel again and again, which somebody may want to look into meanwhile.
+TEST(Numbers, NobodyElseTakesOneForAMoment) {
+  std::atomic<bool> done = false;
+  std::thread blocks([&] {
+    timespec longer_than_two_looks = {0, 11'000'000};
+    while (!done) {
+      syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &longer_than_two_looks, nullptr);
+      usleep(500);
+    }
+  });
+  int expected = lowest_free(), others = 0;
+  auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);
+  while (std::chrono::steady_clock::now() < until) {
+    Descriptor born = checked(open("/dev/null", O_RDONLY), "open");
+    if (born != expected) ++others;
+    born.reset();
+    Descriptor copy = checked(dup2(STDERR_FILENO, expected), "dup2");  // the kernel's EBUSY, if somebody is opening
+  }
+  done = true;
+  blocks.join();
+  EXPECT_EQ(others, 0);
 }
 
 TEST(Numbers, LimitIsToldByEveryBirth) {

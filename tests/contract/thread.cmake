@@ -17,3 +17,7 @@ unblock_contract_test(thread_key thread_key_test.cc PARKS sleep)
 unblock_contract_test(thread_local thread_local_test.cc PARKS sleep)
 unblock_contract_test(scheduling scheduling_test.cc PARKS join)
 unblock_contract_test(os_thread_state os_thread_state_test.cc PARKS join)
+unblock_contract_test(allocator_locks allocator_locks_test.cc PARKS sleep
+  NOT_SANITIZED
+    asan * "the runtime brings the allocator"
+    tsan * "the runtime brings the allocator")

@@ -70,8 +70,9 @@ void deliver_recorded_signals() {
 
 // No test takes OS threads away from the scheduler.
 unsigned long number_of(const GreenThread&) { return 0; }
-void monitor_begins() {}
+void starter_begins() {}
 void monitor_looked() {}
+void starter_is_called() {}
 
 void no_os_thread(int error) {
   fprintf(stderr, "an OS thread could not be started: %s\n", strerror(error));
