@@ -36,9 +36,6 @@ INTERPOSED int mtx_timedlock(mtx_t* mutex, const timespec* until) {
   return thrd_result(pthread_mutex_timedlock(posix(mutex), until));
 }
 
-// mtx_trylock(3).
-INTERPOSED int mtx_trylock(mtx_t* mutex) { return thrd_result(real::pthread_mutex_trylock(posix(mutex))); }
-
 // mtx_unlock(3).
 INTERPOSED int mtx_unlock(mtx_t* mutex) { return thrd_result(pthread_mutex_unlock(posix(mutex))); }
 

@@ -1,6 +1,7 @@
 // The calls that change credentials of the whole process. libc asks each of its threads to follow, and finds the caller
 // by the thread pointer: they run on the carrier's own block.
 
+#include <errno.h>
 #include <grp.h>
 #include <unistd.h>
 
@@ -51,6 +52,19 @@ INTERPOSED int setresgid(gid_t group, gid_t effective, gid_t saved) noexcept {
 INTERPOSED int setgroups(size_t count, const gid_t* groups) noexcept {
   return on_carrier_block([&] { return real::setgroups(count, groups); });
 }
+
+// initgroups(3), of its two parts: libc looks through its databases, and that may wait and belongs on the thread's own
+// block; only the second part is the process's.
 INTERPOSED int initgroups(const char* user, gid_t group) {
-  return on_carrier_block([&] { return real::initgroups(user, group); });
+  if (!lifecycle::on_green()) return real::initgroups(user, group);
+  int count = 0;
+  getgrouplist(user, group, nullptr, &count);
+  for (;;) {
+    int room = count;
+    auto groups = static_cast<gid_t*>(__builtin_alloca((size_t)room * sizeof(gid_t)));
+    if (getgrouplist(user, group, groups, &count) < 0 && count > room) continue;  // they have become more
+    int result = setgroups((size_t)count, groups);
+    while (result != 0 && errno == EINVAL && --count > 0) result = setgroups((size_t)count, groups);  // past the limit
+    return result;
+  }
 }

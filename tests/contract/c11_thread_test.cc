@@ -1,5 +1,6 @@
 // C11 threads: thrd_*, tss_*.
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <signal.h>
 #include <threads.h>
 
@@ -81,6 +82,16 @@ TEST(Thrd, DetachedOneEndsByItself) {
   EXPECT_EQ(thrd_detach(thread), thrd_success);
   go = true;
   EXPECT_TRUE(eventually(done));
+}
+
+TEST(Thrd, DetachedOneCannotBeJoined) {
+  static std::atomic<bool> go;
+  go = false;
+  thrd_t thread = start([](void*) { return eventually(go) ? 0 : 1; });
+  EXPECT_EQ(thrd_detach(thread), thrd_success);
+  timespec past = {1, 0};
+  EXPECT_EQ(pthread_timedjoin_np(thread, nullptr, &past), EINVAL);
+  go = true;
 }
 
 TEST(Thrd, YieldLetsOthersRun) {

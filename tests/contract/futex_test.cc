@@ -4,6 +4,8 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -245,15 +247,44 @@ TEST(FutexWakeOp, ChangesTheSecondWordAndWakesOnBothWhenTheComparisonHolds) {
   wake_in_all(2 - woken, [&] { return wake(&first, 1) + wake(&second, 1); });
 }
 
-TEST(SharedFutex, WakesAnotherProcess) {
-  Shared<Word> word;
-  pid_t child = start_child([&] {
-    while (word->load() == 0) syscall(SYS_futex, word.operator->(), FUTEX_WAIT, 0, nullptr, nullptr, 0);
-    return 0;
-  });
-  let_others_run();
-  *word.operator->() = 1;
-  syscall(SYS_futex, word.operator->(), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+constexpr size_t page = 4096;
+
+struct Sharing {
+  const char* name;
+  void* (*memory)();
+};
+
+void* by_mmap() { return mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); }
+void* by_mmap64() { return mmap64(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); }
+
+// A place where nothing shared ever was, for one of them each.
+template <int user>
+void* fresh_place() {
+  alignas(page) static char place[page];
+  return place;
+}
+
+void* by_mremap() { return mremap(by_mmap(), page, page, MREMAP_MAYMOVE | MREMAP_FIXED, fresh_place<1>()); }
+
+void* by_shmat() {
+  int id = shmget(IPC_PRIVATE, page, 0600);
+  void* memory = shmat(id, fresh_place<2>(), SHM_REMAP);
+  shmctl(id, IPC_RMID, nullptr);
+  return memory;
+}
+
+class SharedFutex : public testing::TestWithParam<Sharing> {};
+INSTANTIATE_TEST_SUITE_P(Memory, SharedFutex,
+                         testing::Values(Sharing{"mmap", by_mmap}, Sharing{"mmap64", by_mmap64},
+                                         Sharing{"mremap", by_mremap}, Sharing{"shmat", by_shmat}),
+                         [](auto& sharing) { return sharing.param.name; });
+
+TEST_P(SharedFutex, WakesAnotherProcess) {
+  void* memory = GetParam().memory();
+  ASSERT_NE(memory, MAP_FAILED);
+  Word& word = *new (memory) Word(0);
+  pid_t child = start_child([&] { return syscall(SYS_futex, &word, FUTEX_WAIT, 0, nullptr, nullptr, 0) == 0 ? 0 : 1; });
+  EXPECT_TRUE(eventually([&] { return syscall(SYS_futex, &word, FUTEX_WAKE, 1, nullptr, nullptr, 0) == 1; }));
   EXPECT_EQ(end_of(child), 0);
 }
 

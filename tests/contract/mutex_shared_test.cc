@@ -111,6 +111,21 @@ TEST(SharedRobustMutex, OtherProcessLearnsThatTheOwnerDied) {
   EXPECT_EQ(pthread_mutex_unlock(&account->mutex), 0);
 }
 
+TEST(SharedRobustMutex, BelongsToWhoMadeItConsistent) {
+  Shared<Account> account;
+  init_mutex(&account->mutex,
+             {.kind = PTHREAD_MUTEX_RECURSIVE, .robustness = PTHREAD_MUTEX_ROBUST, .sharing = PTHREAD_PROCESS_SHARED});
+  EXPECT_EQ(end_of_child([&] { return pthread_mutex_lock(&account->mutex); }), 0);
+  std::thread([&] {
+    EXPECT_EQ(pthread_mutex_lock(&account->mutex), EOWNERDEAD);
+    EXPECT_EQ(pthread_mutex_consistent(&account->mutex), 0);
+    EXPECT_EQ(pthread_mutex_trylock(&account->mutex), 0);
+    EXPECT_EQ(pthread_mutex_unlock(&account->mutex), 0);
+    EXPECT_EQ(pthread_mutex_unlock(&account->mutex), 0);
+  }).join();
+  EXPECT_EQ(in_another_thread([&] { return pthread_mutex_trylock(&account->mutex); }), 0);
+}
+
 TEST(SharedRobustMutex, WaiterIsWokenWhenTheOwnerIsKilled) {
   Shared<Account> account;
   init_mutex(&account->mutex, {.robustness = PTHREAD_MUTEX_ROBUST, .sharing = PTHREAD_PROCESS_SHARED});

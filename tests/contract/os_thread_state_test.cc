@@ -15,10 +15,16 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <functional>
+#include <string>
 
+#include "child.h"
 #include "connection.h"
 #include "threads.h"
+
+extern "C" int capset(__user_cap_header_struct*, const __user_cap_data_struct*);
+extern "C" int capget(__user_cap_header_struct*, __user_cap_data_struct*);
 
 namespace {
 
@@ -118,6 +124,71 @@ TEST_F(AsRoot, NamespacesAreTheThreadsOwn) {
     EXPECT_STREQ(before, after);
     return nullptr;
   }));
+}
+
+// What one thread changes and still finds later is as before for main and for the next thread.
+template <typename Change, typename Find>
+void expect_change_stays(Change change, Find find) {
+  auto before = find();
+  join(start_thread([&] {
+    change();
+    auto changed = find();
+    EXPECT_NE(changed, before);
+    usleep(1000);
+    EXPECT_EQ(find(), changed);
+    return nullptr;
+  }));
+  EXPECT_EQ(find(), before);
+  EXPECT_EQ(join(start_thread([&] { return word(find() == before); })), word(true));
+}
+
+TEST_F(AsRoot, FsgidIsTheThreadsOwn) {
+  // A question by the call itself would count as a change.
+  auto groups = [] {
+    std::ifstream status("/proc/thread-self/status");
+    std::string line;
+    while (std::getline(status, line) && line.compare(0, 4, "Gid:") != 0) continue;
+    return line;
+  };
+  expect_change_stays([] { setfsgid(somebody); }, groups);
+}
+
+TEST_F(AsRoot, CapsetIsTheThreadsOwn) {
+  auto give_up_all = [] {
+    __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct none[2] = {};
+    EXPECT_EQ(capset(&header, none), 0);
+  };
+  expect_change_stays(give_up_all, [] {
+    __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct found[2] = {};
+    EXPECT_EQ(capget(&header, found), 0);
+    return found[0].effective;
+  });
+}
+
+std::string host_name() {
+  char name[65] = {};
+  gethostname(name, sizeof name);
+  return name;
+}
+
+TEST_F(AsRoot, EnteredNamespacesAreTheThreadsOwn) {
+  Shared<std::atomic<int>> state;
+  pid_t child = start_child([&] {
+    bool is_elsewhere = unshare(CLONE_NEWUTS) == 0 && sethostname("elsewhere", 9) == 0;
+    *state.operator->() = is_elsewhere ? 1 : 2;
+    return eventually([&] { return state->load() == 3; }) ? 0 : 1;
+  });
+  EXPECT_TRUE(eventually([&] { return state->load() != 0; }));
+  bool is_elsewhere = state->load() == 1;
+  Descriptor there = open(("/proc/" + std::to_string(child) + "/ns/uts").c_str(), O_RDONLY);
+  if (is_elsewhere) {
+    expect_change_stays([&] { EXPECT_EQ(setns(there, CLONE_NEWUTS), 0); }, host_name);
+  }
+  *state.operator->() = 3;
+  EXPECT_EQ(end_of(child), 0);
+  if (!is_elsewhere) GTEST_SKIP() << "no namespaces here";
 }
 
 // What a thread has made its own, its children have too, and theirs.

@@ -32,11 +32,14 @@ foreach(model global-dynamic initial-exec)
   add_library(contract_tls_${model} MODULE programs/tls_module.cc)
   target_compile_options(contract_tls_${model} PRIVATE -ftls-model=${model})
 endforeach()
-unblock_contract_test(dlopen_tls dlopen_tls_test.cc PARKS join LIBRARIES ${CMAKE_DL_LIBS})
-target_compile_definitions(contract.dlopen_tls PRIVATE
-  TLS_GENERAL_DYNAMIC="$<TARGET_FILE:contract_tls_global-dynamic>"
-  TLS_INITIAL_EXEC="$<TARGET_FILE:contract_tls_initial-exec>")
-add_dependencies(contract.dlopen_tls contract_tls_global-dynamic contract_tls_initial-exec)
+foreach(call dlopen dlmopen)
+  unblock_contract_test(${call}_tls dlopen_tls_test.cc PARKS join LIBRARIES ${CMAKE_DL_LIBS})
+  target_compile_definitions(contract.${call}_tls PRIVATE
+    TLS_GENERAL_DYNAMIC="$<TARGET_FILE:contract_tls_global-dynamic>"
+    TLS_INITIAL_EXEC="$<TARGET_FILE:contract_tls_initial-exec>")
+  add_dependencies(contract.${call}_tls contract_tls_global-dynamic contract_tls_initial-exec)
+endforeach()
+target_compile_definitions(contract.dlmopen_tls PRIVATE BY_DLMOPEN)
 
 unblock_contract_test(command command_test.cc PARKS join child)
 unblock_contract_test(spawn spawn_test.cc PARKS join)

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <functional>
 
+#include "old_names.h"
 #include "threads.h"
 
 namespace {
@@ -167,6 +169,41 @@ TEST(Niceness, OfAThreadCanBeSetAndStaysItsOwn) {
   }));
   EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
   EXPECT_EQ(join(start_thread([] { return word(getpriority(PRIO_PROCESS, gettid())); })), word(before));
+}
+
+// Changes its own niceness by one way alone, and nobody else's.
+void expect_niceness_is_the_threads_own(int (*change)(int before)) {
+  int before = getpriority(PRIO_PROCESS, 0);
+  join(start_thread([&] {
+    EXPECT_EQ(change(before), 0);
+    usleep(1000);
+    EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before + 2);
+    return nullptr;
+  }));
+  EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
+  EXPECT_EQ(join(start_thread([] { return word(getpriority(PRIO_PROCESS, 0)); })), word(before));
+}
+
+TEST(Niceness, ByAnyWayIsTheThreadsOwn) {
+  expect_niceness_is_the_threads_own([](int before) { return nice(2) == before + 2 ? 0 : -1; });
+  expect_niceness_is_the_threads_own([](int before) { return setpriority(PRIO_PROCESS, 0, before + 2); });
+  expect_niceness_is_the_threads_own([](int before) { return setpriority(PRIO_PROCESS, gettid(), before + 2); });
+}
+
+// Each call by itself knows the number that gettid says.
+TEST(Policy, OfTheThreadsNumberIsItsOwn) {
+  auto expect = [](int expected, std::function<int(const sched_param*, sched_param*)> call) {
+    sched_param none{}, found;
+    EXPECT_EQ(join(start_thread([&] { return word(call(&none, &found)); })), word(expected));
+  };
+  expect(0, [](auto none, auto) { return sched_setscheduler(gettid(), SCHED_BATCH, none); });
+  expect(0, [](auto none, auto) { return __sched_setscheduler(gettid(), SCHED_BATCH, none); });
+  expect(0, [](auto none, auto) { return sched_setparam(gettid(), none); });
+  expect(0, [](auto, auto found) { return sched_getparam(gettid(), found); });
+  expect(0, [](auto, auto found) { return __sched_getparam(gettid(), found); });
+  expect(SCHED_OTHER, [](auto, auto) { return sched_getscheduler(gettid()); });
+  expect(SCHED_OTHER, [](auto, auto) { return __sched_getscheduler(gettid()); });
+  expect(0, [](auto, auto) { return pthread_setschedprio(pthread_self(), 0); });
 }
 
 TEST(CpuClock, OfAThreadRunsWhileItWorks) {

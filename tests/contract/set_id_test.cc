@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <set>
@@ -128,6 +129,15 @@ TEST_P(SetId, SetgroupsIsForAll) {
                 },
                 has_changed),
             0);
+}
+
+TEST_P(SetId, InitgroupsIsForAll) {
+  auto has_changed = [] {
+    gid_t groups[64] = {};
+    int count = getgroups(64, groups);
+    return std::find(groups, groups + std::max(count, 0), group) != groups + std::max(count, 0);
+  };
+  EXPECT_EQ(in_a_child([] { return initgroups("root", group); }, has_changed), 0);
 }
 
 TEST_P(SetId, WhoGivesItsRightsAwayHasNoneLeftInAnyOsThread) {

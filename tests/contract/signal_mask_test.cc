@@ -184,6 +184,26 @@ TEST(PendingSignal, OfOneThreadIsNotSeenByAnother) {
   join(thread);
 }
 
+TEST(PendingSignal, ThatAThreadRaisesIsItsOwn) {
+  std::atomic<bool> sent = false, looked = false;
+  Handler handler(SIGUSR1, count);
+  handled = 0;
+  pthread_t thread = start_thread([&] {
+    Blocked blocked({SIGUSR1});
+    EXPECT_EQ(raise(SIGUSR1), 0);
+    sent = true;
+    EXPECT_TRUE(eventually(looked));
+    EXPECT_TRUE(is_pending(SIGUSR1));
+    return nullptr;
+  });
+  EXPECT_TRUE(eventually(sent));
+  let_others_run();
+  EXPECT_EQ(handled, 0);
+  looked = true;
+  join(thread);
+  EXPECT_EQ(handled, 1);
+}
+
 TEST(PendingSignal, OfTheProcessIsSeenByEveryThreadAndTakenByWhoeverUnblocksFirst) {
   Handler handler(SIGUSR1, count);
   handled = 0;

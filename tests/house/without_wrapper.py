@@ -106,9 +106,10 @@ def is_red(test, library, patience, monitor):
 
 def try_out(test):
     """Finds out how the test runs with every wrapper in place, and how long one must wait for it."""
-    for monitor in (False, True):
+    own_patience = float(test.command[test.command.index("--timeout") + 1])
+    for monitor, patience in ((False, 2 * LEAST_PATIENCE_SECONDS), (True, own_patience)):
         begin = time.monotonic()
-        if not is_red(test, elf.LIBRARY, float(test.command[test.command.index("--timeout") + 1]), monitor):
+        if not is_red(test, elf.LIBRARY, patience, monitor):
             test.monitor = monitor
             test.patience = max(LEAST_PATIENCE_SECONDS, 4 * (time.monotonic() - begin))
             return
