@@ -185,24 +185,25 @@ INTERPOSED int pthread_mutex_timedlock(pthread_mutex_t* mutex, const timespec* u
   return pthread_mutex_clocklock(mutex, CLOCK_REALTIME, until);
 }
 
-// pthread_mutex_init(3). Priority inheritance and protection of a private mutex are taken off: the kernel would look
-// for an owner that it does not know, and green threads have no priorities to raise. And libc marks every robust one as
-// process-shared, because the kernel wakes its waiters as if it were; a private one loses that mark, which libc itself
-// does not read, so that its waiters can park.
+// pthread_mutex_init(3). Priority protection is taken off, and inheritance where the mutex is private: libc and the
+// kernel would look for an owner that they do not know, and green threads have no priorities to raise. And libc marks
+// every robust one as process-shared, because the kernel wakes its waiters as if it were; a private one loses that mark,
+// which libc itself does not read, so that its waiters can park. What libc refuses, it refuses as it is.
 INTERPOSED int pthread_mutex_init(pthread_mutex_t* mutex, const pthread_mutexattr_t* attributes) {
   if (attributes == nullptr || lifecycle::native_reason() != nullptr) {
     return real::pthread_mutex_init(mutex, attributes);
   }
   int shared = PTHREAD_PROCESS_PRIVATE, protocol = PTHREAD_PRIO_NONE, ceiling = 0;
   pthread_mutexattr_getpshared(attributes, &shared);
-  if (shared != PTHREAD_PROCESS_PRIVATE) return real::pthread_mutex_init(mutex, attributes);
-  pthread_mutexattr_t plain = *attributes;
   pthread_mutexattr_getprotocol(attributes, &protocol);
   pthread_mutexattr_getprioceiling(attributes, &ceiling);
-  pthread_mutexattr_setprotocol(&plain, PTHREAD_PRIO_NONE);
-  int error = real::pthread_mutex_init(mutex, &plain);
-  if (error != 0) return error;
-  mutex->__data.__kind &= ~mutex::process_shared;
+  pthread_mutexattr_t plain = *attributes;
+  if (protocol == PTHREAD_PRIO_PROTECT || shared == PTHREAD_PROCESS_PRIVATE) {
+    if (int error = real::pthread_mutex_init(mutex, attributes); error != 0) return error;
+    pthread_mutexattr_setprotocol(&plain, PTHREAD_PRIO_NONE);
+  }
+  if (int error = real::pthread_mutex_init(mutex, &plain); error != 0) return error;
+  if (shared == PTHREAD_PROCESS_PRIVATE) mutex->__data.__kind &= ~mutex::process_shared;
   if (protocol == PTHREAD_PRIO_PROTECT) mutex::set_ceiling(mutex, ceiling);
   return 0;
 }
@@ -218,14 +219,16 @@ INTERPOSED int pthread_mutex_getprioceiling(const pthread_mutex_t* mutex, int* c
   return 0;
 }
 
-// pthread_mutex_setprioceiling(3). Waits, without holding the carrier, until it has the mutex.
+// pthread_mutex_setprioceiling(3). Waits, without holding the carrier, until it has the mutex. The parameter `before` is
+// declared as never null, but libc takes null: so it is looked at behind the compiler's back.
 INTERPOSED int pthread_mutex_setprioceiling(pthread_mutex_t* mutex, int ceiling, int* before) noexcept {
   if ((mutex->__data.__kind & mutex::has_ceiling) == 0) {
     return real::pthread_mutex_setprioceiling(mutex, ceiling, before);
   }
   if (ceiling < sched_get_priority_min(SCHED_FIFO) || ceiling > sched_get_priority_max(SCHED_FIFO)) return EINVAL;
   if (int error = pthread_mutex_lock(mutex); error != 0) return error;
-  pthread_mutex_getprioceiling(mutex, before);
+  __asm__("" : "+r"(before));
+  if (before != nullptr) pthread_mutex_getprioceiling(mutex, before);
   mutex::set_ceiling(mutex, ceiling);
   return pthread_mutex_unlock(mutex);
 }

@@ -150,6 +150,16 @@ bool abandon(uint32_t* word, uint32_t owner) {
   return true;
 }
 
+// Of one that inherits priority, the kernel keeps who waits, and takes no owner's death from us but the OS thread's own:
+// to who waits already it goes as if it had been unlocked. Nobody waits: the next one learns of the death.
+void abandon_inheriting(uint32_t* word, uint32_t owner) {
+  uint32_t value = __atomic_load_n(word, __ATOMIC_RELAXED);
+  while ((value & FUTEX_TID_MASK) == owner) {
+    if (value & FUTEX_WAITERS) return (void)kernel::invoke(SYS_futex, word, FUTEX_UNLOCK_PI);
+    if (__atomic_compare_exchange_n(word, &value, FUTEX_OWNER_DIED, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) return;
+  }
+}
+
 }  // namespace
 
 void release_robust_mutexes(void (*wake)(void* lock_word, void* context), void* context) {
@@ -159,8 +169,9 @@ void release_robust_mutexes(void (*wake)(void* lock_word, void* context), void* 
   auto head = static_cast<robust_list_head*>(robust_head(block));
   auto release = [&](robust_list* entry) {
     auto address = reinterpret_cast<uintptr_t>(entry);
-    if (!entry || (address & priority_inheriting)) return;
-    auto word = reinterpret_cast<uint32_t*>(address + head->futex_offset);
+    if (!entry) return;
+    auto word = reinterpret_cast<uint32_t*>((address & ~priority_inheriting) + head->futex_offset);
+    if (address & priority_inheriting) return abandon_inheriting(word, tid(block));
     if (abandon(word, tid(block))) wake(word, context);
   };
   robust_list* pending = head->list_op_pending;

@@ -161,6 +161,20 @@ TEST(SharedRobustMutex, ChildLearnsThatAThreadOfTheParentDied) {
             0);
 }
 
+TEST(SharedRobustMutex, ChildLearnsThatAThreadOfTheParentDiedWhosePriorityWasInherited) {
+  Shared<Account> account;
+  init_mutex(&account->mutex,
+             {.robustness = PTHREAD_MUTEX_ROBUST, .protocol = PTHREAD_PRIO_INHERIT, .sharing = PTHREAD_PROCESS_SHARED});
+  std::thread([&] { EXPECT_EQ(pthread_mutex_lock(&account->mutex), 0); }).join();
+  EXPECT_EQ(end_of_child([&] {
+              alarm(20);  // where nobody says that the owner is gone, the lock waits for ever
+              if (pthread_mutex_lock(&account->mutex) != EOWNERDEAD) return 1;
+              if (pthread_mutex_consistent(&account->mutex) != 0) return 2;
+              return pthread_mutex_unlock(&account->mutex);
+            }),
+            0);
+}
+
 TEST_P(EverySharedMutex, GoesWithASharedCondition) {
   Shared<Account> account;
   init_mutex(&account->mutex, GetParam());

@@ -192,6 +192,63 @@ TEST(Mutex, HasTheCeilingOfItsAttributesUntilAnotherIsSet) {
   }
 }
 
+// Who wants to lock one must run under a real-time policy, so most of them here just carry their ceiling about.
+void set_protect(pthread_mutexattr_t* attributes, int sharing, int robustness) {
+  pthread_mutexattr_init(attributes);
+  pthread_mutexattr_setprotocol(attributes, PTHREAD_PRIO_PROTECT);
+  pthread_mutexattr_setpshared(attributes, sharing);
+  pthread_mutexattr_setrobust(attributes, robustness);
+}
+
+TEST(Mutex, CeilingBeforeNeedNotBeTold) {
+  pthread_mutexattr_t attributes;
+  pthread_mutex_t mutex;
+  set_protect(&attributes, PTHREAD_PROCESS_PRIVATE, PTHREAD_MUTEX_STALLED);
+  ASSERT_EQ(pthread_mutex_init(&mutex, &attributes), 0);
+  int (*volatile set)(pthread_mutex_t*, int, int*) = pthread_mutex_setprioceiling;
+  EXPECT_EQ(set(&mutex, 9, nullptr), 0);
+  int ceiling = 0;
+  EXPECT_EQ(pthread_mutex_getprioceiling(&mutex, &ceiling), 0);
+  EXPECT_EQ(ceiling, 9);
+  EXPECT_EQ(pthread_mutex_destroy(&mutex), 0);
+}
+
+TEST(Mutex, RobustOneWithACeilingIsEnotsup) {
+  for (int sharing : {PTHREAD_PROCESS_PRIVATE, PTHREAD_PROCESS_SHARED}) {
+    pthread_mutexattr_t attributes;
+    pthread_mutex_t mutex;
+    set_protect(&attributes, sharing, PTHREAD_MUTEX_ROBUST);
+    EXPECT_EQ(pthread_mutex_init(&mutex, &attributes), ENOTSUP);
+  }
+}
+
+// Root may run under a real-time policy; others may not, and then libc refuses to raise them.
+TEST(Mutex, SharedOneWithACeilingExcludesThreadsOfARealTimePolicy) {
+  pthread_mutexattr_t attributes;
+  pthread_mutex_t mutex;
+  set_protect(&attributes, PTHREAD_PROCESS_SHARED, PTHREAD_MUTEX_STALLED);
+  pthread_mutexattr_setprioceiling(&attributes, 20);
+  ASSERT_EQ(pthread_mutex_init(&mutex, &attributes), 0);
+  if (geteuid() != 0) GTEST_SKIP() << "needs the right to real-time priorities";
+  int sum = 0;
+  auto count = [&] {
+    sched_param parameters = {.sched_priority = 10};
+    ASSERT_EQ(pthread_setschedparam(pthread_self(), SCHED_FIFO, &parameters), 0);
+    for (int i = 0; i < 500; ++i) {
+      ASSERT_EQ(pthread_mutex_lock(&mutex), 0);
+      int before = sum;
+      if (i % 50 == 0) sched_yield();
+      sum = before + 1;
+      ASSERT_EQ(pthread_mutex_unlock(&mutex), 0);
+    }
+  };
+  std::thread one(count), another(count);
+  one.join();
+  another.join();
+  EXPECT_EQ(sum, 1000);
+  EXPECT_EQ(pthread_mutex_destroy(&mutex), 0);
+}
+
 TEST(Mutex, WithoutACeilingIsAskedForOneInVain) {
   for (int protocol : {PTHREAD_PRIO_NONE, PTHREAD_PRIO_INHERIT}) {
     OwnedMutex mutex({.protocol = protocol});
