@@ -51,6 +51,27 @@ void give(Thread& thread, const ScheduleOrder& order) {
   signals::interrupt(thread);
 }
 
+void note(Thread& thread, const ScheduleOrder& order) {
+  if (order.has_policy) thread.has_own_policy.store(true, std::memory_order_relaxed);
+  if (order.has_affinity) thread.has_own_affinity.store(true, std::memory_order_relaxed);
+}
+
+void inherit(const Thread* creator, bool policy, bool affinity, ScheduleOrder& order) {
+  if (creator == nullptr) return;
+  if (policy && creator->has_own_policy.load(std::memory_order_relaxed)) {
+    sched_param parameters = {};
+    kernel::invoke(SYS_sched_getparam, 0, &parameters);
+    long found = kernel::invoke(SYS_sched_getscheduler, 0);
+    order.has_policy = found > 0 && (found & SCHED_RESET_ON_FORK) == 0;  // SCHED_OTHER is 0
+    order.policy = (int)found;
+    order.priority = parameters.sched_priority;
+  }
+  if (affinity && creator->has_own_affinity.load(std::memory_order_relaxed) && !creator->is_main) {
+    CPU_ZERO(&order.affinity);
+    order.has_affinity = kernel::invoke(SYS_sched_getaffinity, 0, sizeof order.affinity, &order.affinity) > 0;
+  }
+}
+
 void carry_out(Thread& me) {
   ScheduleOrder order;
   {
@@ -59,6 +80,7 @@ void carry_out(Thread& me) {
     me.order = {};
     me.has_order.store(false, std::memory_order_seq_cst);
   }
+  note(me, order);
   if (!me.green.bound_for_life) bind_to_os_thread(true);
   if (order.has_affinity) kernel::invoke(SYS_sched_setaffinity, 0, sizeof order.affinity, &order.affinity);
   if (order.has_niceness) kernel::invoke(SYS_setpriority, PRIO_PROCESS, 0, order.niceness);

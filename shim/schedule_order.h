@@ -27,6 +27,16 @@ int check_affinity(const cpu_set_t& set);
 // What differs from the order that stands is added to it, and the thread is told.
 void give(Thread& thread, const ScheduleOrder& order);
 
+// The thread has been scheduled so: its children inherit it from now on.
+void note(Thread& thread, const ScheduleOrder& order);
+
+// Adds to a new thread's order what it has from the calling thread, by PTHREAD_INHERIT_SCHED (`policy`) and because its
+// attributes name no affinity (`affinity`). Only what that thread has for itself counts: what the process as a whole has,
+// all OS threads have. Niceness is left out, and so is main's affinity: servers set these for themselves once they have a
+// second thread, and each of their thousands of threads would need an OS thread, while a policy is set for those few
+// that must run first.
+void inherit(const Thread* creator, bool policy, bool affinity, ScheduleOrder& order);
+
 // The calling thread gets an OS thread of its own and does as it was told.
 void carry_out(Thread& me);
 

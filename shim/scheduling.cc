@@ -69,7 +69,11 @@ long change(Thread& thread, const ScheduleOrder& order, Change make) {
   int error = order.has_policy ? schedule_order::check_policy(order.policy, order.priority) : 0;
   if (order.has_affinity) error = schedule_order::check_affinity(order.affinity);
   if (error != 0) return -error;
-  if (may_change(thread)) return make(kernel_tid_of(thread));
+  if (may_change(thread)) {
+    long result = make(kernel_tid_of(thread));
+    if (result == 0) schedule_order::note(thread, order);
+    return result;
+  }
   schedule_order::give(thread, order);
   return 0;
 }
@@ -182,7 +186,12 @@ INTERPOSED int sched_getscheduler(pid_t pid) noexcept {
   return thread != nullptr ? (int)answer(policy_of(*thread, unused)) : real::sched_getscheduler(pid);
 }
 INTERPOSED int sched_getparam(pid_t pid, sched_param* parameters) noexcept {
-  return real::sched_getparam(translated(pid), parameters);
+  Thread* thread = meant(pid);
+  if (thread == nullptr || parameters == nullptr) return real::sched_getparam(pid, parameters);
+  sched_param found = {};
+  long policy = policy_of(*thread, found);
+  if (policy >= 0) *parameters = found;
+  return policy >= 0 ? 0 : (int)answer(policy);
 }
 INTERPOSED int __sched_getscheduler(pid_t pid) noexcept { return sched_getscheduler(pid); }
 INTERPOSED int __sched_getparam(pid_t pid, sched_param* parameters) noexcept { return sched_getparam(pid, parameters); }

@@ -141,7 +141,8 @@ bool give_stack_and_block(Thread& thread, const ThreadAttributes& wanted) {
   block &= ~(uintptr_t)(glibc::block_alignment() - 1);
   thread.stack_address = stack->base + stack->guard_size;
   thread.stack_size = stack->size - stack->guard_size;
-  thread.guard_size = programs_own ? 0 : wanted.guard_size;
+  constexpr size_t page = 4096;
+  thread.guard_size = programs_own ? 0 : (wanted.guard_size + page - 1) / page * page;
   void* pointer = glibc::make_block(reinterpret_cast<void*>(block), thread.tid, thread.stack_address, thread.stack_size,
                                     thread.guard_size);
   if (pointer == nullptr) {
@@ -199,6 +200,7 @@ int create(pthread_t* handle, const pthread_attr_t* attributes, const Wish& wish
   thread->creator = creator != nullptr ? creator->id : 0;
   inherit_name(*thread, creator);
   signals::inherit_mask(*thread, wanted.has_mask, wanted.mask);
+  thread->is_explicit = wanted.explicit_schedule;
   if (wanted.order.has_policy || wanted.order.has_affinity) {
     thread->order = wanted.order;
     thread->has_order.store(true, std::memory_order_relaxed);

@@ -34,7 +34,7 @@ struct Thread {
   char name[16];     // pthread_setname_np(3); owner or whoever names it
   bool is_main;
   bool has_own_kernel_state;  // owner: see os_thread_state.h; its children inherit it
-  void* stack_address;  // usable part, as pthread_attr_getstack(3) tells
+  void* stack_address;        // usable part, as pthread_attr_getstack(3) tells
   size_t stack_size;
   size_t guard_size;
 
@@ -53,6 +53,9 @@ struct Thread {
   std::atomic<bool> has_order;  // written under order_lock
   Lock order_lock;
   ScheduleOrder order;  // guarded(order_lock)
+  // What it was told or has chosen itself, for its OS thread; its children inherit it.
+  std::atomic<bool> has_own_policy, has_own_affinity;
+  bool is_explicit;  // immutable: made with PTHREAD_EXPLICIT_SCHED
 
   stack_t alternate_stack;  // owner
 

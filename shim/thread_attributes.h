@@ -15,7 +15,8 @@ struct ThreadAttributes {
   bool has_mask;  // a signal mask of its own, not the creator's
   unsigned long mask;
   ScheduleOrder order;  // what differs from the process's
-  int error;            // what cannot be had: EINVAL or EPERM
+  bool explicit_schedule;
+  int error;  // what cannot be had: EINVAL or EPERM
 };
 
 // Null attributes are pthread_getattr_default_np(3)'s. The operator's stack size replaces a default, never a wish.

@@ -158,6 +158,117 @@ TEST(Policy, AndAffinityComeFromTheAttributes) {
             EINVAL);
 }
 
+// What a thread is by its own account, and by the kernel's.
+struct Schedule {
+  int policy = -1, priority = -1;
+  cpu_set_t affinity;
+
+  Schedule() {
+    sched_param parameters{};
+    EXPECT_EQ(pthread_getschedparam(pthread_self(), &policy, &parameters), 0);
+    priority = parameters.sched_priority;
+    EXPECT_EQ(sched_getscheduler(0), policy);
+    EXPECT_EQ(sched_getparam(gettid(), &parameters), 0);
+    EXPECT_EQ(parameters.sched_priority, priority);
+    EXPECT_EQ(sched_getaffinity(0, sizeof affinity, &affinity), 0);
+  }
+};
+
+class Inheritance : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "needs the right to real-time priorities";
+  }
+  // The creator's own thread, for it ends with what it has become.
+  template <class Work>
+  static void in_a_thread_of(int policy, int priority, Work work) {
+    join(start_thread([&] {
+      sched_param parameters = {.sched_priority = priority};
+      EXPECT_EQ(pthread_setschedparam(pthread_self(), policy, &parameters), 0);
+      work();
+      return nullptr;
+    }));
+  }
+  static void expect_child(int policy, int priority, const pthread_attr_t* attributes = nullptr) {
+    join(start_thread(
+        [=] {
+          Schedule mine;
+          EXPECT_EQ(mine.policy, policy);
+          EXPECT_EQ(mine.priority, priority);
+          return nullptr;
+        },
+        attributes));
+  }
+};
+
+TEST_F(Inheritance, OfPolicyAndPriorityIsTheDefault) {
+  for (int policy : {SCHED_FIFO, SCHED_RR}) {
+    in_a_thread_of(policy, 12, [&] {
+      expect_child(policy, 12);
+      ThreadAttributes attributes;
+      sched_param ignored = {.sched_priority = 5};
+      pthread_attr_setschedpolicy(attributes.get(), SCHED_FIFO);
+      pthread_attr_setschedparam(attributes.get(), &ignored);
+      expect_child(policy, 12, attributes.get());
+    });
+  }
+  expect_child(SCHED_OTHER, 0);
+}
+
+TEST_F(Inheritance, GoesOnToGrandchildrenAndFollowsChanges) {
+  in_a_thread_of(SCHED_RR, 7, [] {
+    join(start_thread([] {
+      expect_child(SCHED_RR, 7);
+      return nullptr;
+    }));
+    EXPECT_EQ(pthread_setschedprio(pthread_self(), 9), 0);
+    expect_child(SCHED_RR, 9);
+    sched_param none{};
+    EXPECT_EQ(pthread_setschedparam(pthread_self(), SCHED_OTHER, &none), 0);
+    expect_child(SCHED_OTHER, 0);
+  });
+}
+
+TEST_F(Inheritance, EndsWithResetOnFork) {
+  in_a_thread_of(SCHED_RR | SCHED_RESET_ON_FORK, 7, [] {
+    EXPECT_EQ(sched_getscheduler(0), SCHED_RR | SCHED_RESET_ON_FORK);
+    EXPECT_EQ(join(start_thread([] { return word(sched_getscheduler(0)); })), word(SCHED_OTHER));
+  });
+}
+
+TEST_F(Inheritance, IsNotForWhoWantsASchedulingOfHisOwn) {
+  in_a_thread_of(SCHED_RR, 7, [] {
+    ThreadAttributes attributes;
+    pthread_attr_setinheritsched(attributes.get(), PTHREAD_EXPLICIT_SCHED);
+    expect_child(SCHED_RR, 7, attributes.get());  // the attributes do not say which
+    pthread_attr_setschedpolicy(attributes.get(), SCHED_FIFO);
+    expect_child(SCHED_FIFO, 7, attributes.get());  // nor the priority
+    sched_param none{};
+    pthread_attr_setschedpolicy(attributes.get(), SCHED_OTHER);
+    pthread_attr_setschedparam(attributes.get(), &none);
+    expect_child(SCHED_OTHER, 0, attributes.get());
+  });
+}
+
+TEST(Affinity, IsInherited) {
+  cpu_set_t all = affinity(), one = first_of(all);
+  join(start_thread([&] {
+    EXPECT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+    join(start_thread([&] {
+      expect_equal(one, affinity());
+      join(start_thread([&] { return expect_equal(one, affinity()), nullptr; }));
+      return nullptr;
+    }));
+    ThreadAttributes attributes;
+    EXPECT_EQ(pthread_attr_setaffinity_np(attributes.get(), sizeof all, &all), 0);
+    join(start_thread([&] { return expect_equal(all, affinity()), nullptr; }, attributes.get()));
+    EXPECT_EQ(pthread_attr_setaffinity_np(attributes.get(), sizeof one, &one), 0);
+    join(start_thread([&] { return expect_equal(one, affinity()), nullptr; }, attributes.get()));
+    return nullptr;
+  }));
+  join(start_thread([&] { return expect_equal(all, affinity()), nullptr; }));
+}
+
 TEST(Niceness, OfAThreadCanBeSetAndStaysItsOwn) {
   int before = getpriority(PRIO_PROCESS, 0);
   join(start_thread([&] {

@@ -113,6 +113,72 @@ TEST(GetattrNp, TellsStackAndGuardSizeThatWereAskedFor) {
       attributes.get()));
 }
 
+TEST(GetattrNp, TellsTheGuardInWholePages) {
+  ThreadAttributes attributes;
+  ASSERT_EQ(pthread_attr_setguardsize(attributes.get(), 10000), 0);
+  join(start_thread(
+      [] {
+        EXPECT_EQ(Living().guard_size, 12288u);
+        return nullptr;
+      },
+      attributes.get()));
+}
+
+// How a thread is scheduled, in the words of attributes.
+struct ScheduleInAttributes {
+  explicit ScheduleInAttributes(pthread_t thread) {
+    pthread_attr_t attributes;
+    EXPECT_EQ(pthread_getattr_np(thread, &attributes), 0);
+    EXPECT_EQ(pthread_attr_getschedpolicy(&attributes, &policy), 0);
+    EXPECT_EQ(pthread_attr_getschedparam(&attributes, &parameters), 0);
+    EXPECT_EQ(pthread_attr_getinheritsched(&attributes, &inherit), 0);
+    EXPECT_EQ(pthread_attr_getaffinity_np(&attributes, sizeof affinity, &affinity), 0);
+    EXPECT_EQ(pthread_attr_destroy(&attributes), 0);
+  }
+  int policy = -1, inherit = -1;
+  sched_param parameters{};
+  cpu_set_t affinity;
+};
+
+TEST(GetattrNp, TellsPolicyPriorityAndWhereTheyCameFrom) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs the right to real-time priorities";
+  ThreadAttributes attributes;
+  sched_param parameters = {.sched_priority = 4};
+  pthread_attr_setinheritsched(attributes.get(), PTHREAD_EXPLICIT_SCHED);
+  pthread_attr_setschedpolicy(attributes.get(), SCHED_RR);
+  pthread_attr_setschedparam(attributes.get(), &parameters);
+  join(start_thread(
+      [] {
+        ScheduleInAttributes mine(pthread_self());
+        EXPECT_EQ(mine.policy, SCHED_RR);
+        EXPECT_EQ(mine.parameters.sched_priority, 4);
+        EXPECT_EQ(mine.inherit, PTHREAD_EXPLICIT_SCHED);
+        return nullptr;
+      },
+      attributes.get()));
+  ScheduleInAttributes mine(pthread_self());
+  EXPECT_EQ(mine.policy, SCHED_OTHER);
+  EXPECT_EQ(mine.parameters.sched_priority, 0);
+  EXPECT_EQ(mine.inherit, PTHREAD_INHERIT_SCHED);
+}
+
+TEST(GetattrNp, TellsTheAffinityOfTheThread) {
+  cpu_set_t all, one;
+  ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
+  CPU_ZERO(&one);
+  for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++cpu) {
+    if (CPU_ISSET(cpu, &all)) CPU_SET(cpu, &one);
+  }
+  join(start_thread([&] {
+    EXPECT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+    ScheduleInAttributes mine(pthread_self());
+    EXPECT_TRUE(CPU_EQUAL(&mine.affinity, &one));
+    return nullptr;
+  }));
+  ScheduleInAttributes mine(pthread_self());
+  EXPECT_TRUE(CPU_EQUAL(&mine.affinity, &all));
+}
+
 TEST(GetattrNp, TellsTheStackThatTheUserSupplied) {
   static char memory[1 << 20] __attribute__((aligned(4096)));
   ThreadAttributes attributes;
