@@ -2,7 +2,9 @@
 
 #include <errno.h>
 
+#include "shim/glibc/carrier_block.h"
 #include "shim/glibc/thread_block.h"
+#include "shim/host.h"
 #include "shim/lifecycle.h"
 #include "shim/real.h"
 #include "shim/signals.h"
@@ -50,9 +52,23 @@ struct KernelAction {
   unsigned long mask;
 };
 
+// On a carrier's block: whose wait is made there.
+__thread GreenThread* stands_for __attribute__((tls_model("initial-exec")));
+
+// The request becomes the carrier block's, for libc looks there. The order against a signal that comes meanwhile: the
+// block says whom it stands for before it asks.
+void take_over_request() {
+  if (stands_for == nullptr || !glibc::cancellation_pending(stands_for->thread_pointer)) return;
+  glibc::cancel(thread_pointer());
+}
+
 // libc's handler takes a request only from the signal; ours stands in the thread's block already.
 void arrive(int) {
-  if (!lifecycle::on_green()) return;
+  if (!lifecycle::on_green()) {
+    take_over_request();
+    if (stands_for != nullptr) act_if_asynchronous();
+    return;
+  }
   here.signals_recorded = true;
   if (here.critical != 0 || here.waits != 0) return;
   int saved_errno = errno;
@@ -74,6 +90,19 @@ void take_over_signal() {
   action.flags |= SA_NODEFER | SA_RESTART;  // the thread may end in it, and the OS thread goes on
   action.mask = 0;
   kernel::invoke(SYS_rt_sigaction, libcs_cancel_signal, &action, nullptr, sizeof action.mask);
+}
+
+bool run_on_carrier(void (*work)(void*), void* argument) {
+  GreenThread* me = here.green;
+  bool ended = false;
+  glibc::on_block(carrier_block_of_this_thread(), [&] {
+    stands_for = me;
+    take_over_request();
+    ended = glibc::run_cancellable(work, argument);
+    stands_for = nullptr;
+    glibc::forget_cancellation();
+  });
+  return ended;
 }
 
 int request(Thread& thread, pthread_t handle) {

@@ -32,6 +32,10 @@ class Point {
   int type_;
 };
 
+// Runs work() on the carrier's block: a wait of libc's that is a cancellation point there. A request for the calling
+// thread ends it, and what libc has to put right is done. True: it was so ended, and test() will act on the request.
+bool run_on_carrier(void (*work)(void*), void* argument);
+
 // pthread_cancel(3): marks the request and wakes the thread from whatever it waits in.
 int request(Thread& thread, pthread_t handle);
 

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "scheduler/region.h"
+#include "shim/cancellation.h"
 #include "shim/glibc/carrier_block.h"
 #include "shim/host.h"
 #include "shim/lifecycle.h"
@@ -43,10 +44,20 @@ int take(Lock lock) {
 }
 
 // A wait for a condition, which gives the mutex away and takes it again; it does not come back only if it never can.
+// A cancellation point: the mutex is the caller's when it acts.
 template <class Wait>
 int wait_with(Wait wait) {
-  int error = as_os_thread(wait);
-  if (error == ENOTRECOVERABLE && lifecycle::on_green()) note_released();
+  if (!lifecycle::on_green()) return wait();
+  cancellation::test();
+  int error = 0;
+  auto work = [&] { error = wait(); };
+  bool cancelled = false;
+  {
+    Region region;
+    cancelled = cancellation::run_on_carrier([](void* erased) { (*static_cast<decltype(work)*>(erased))(); }, &work);
+  }
+  if (cancelled) cancellation::test();
+  if (error == ENOTRECOVERABLE) note_released();
   return error;
 }
 

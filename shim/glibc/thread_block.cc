@@ -134,6 +134,24 @@ void end_thread() {
 
 void end_first_thread() { in_cancel_scope(layout.run_key_destructors); }
 
+bool run_cancellable(void (*work)(void*), void* argument) {
+  __pthread_unwind_buf_t scope;
+  bool was_cancelled = save_registers(&scope, 0) != 0;
+  if (!was_cancelled) {
+    layout.register_cancel(&scope);
+    work(argument);
+  }
+  layout.unregister_cancel(&scope);
+  return was_cancelled;
+}
+
+void forget_cancellation() {
+  unsigned& word = field<unsigned>(thread_pointer(), layout.cancel_word);
+  __atomic_fetch_and(&word, ~(cancelled | exiting), __ATOMIC_SEQ_CST);
+  int unused;
+  pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &unused);
+}
+
 // --- robust mutexes -------------------------------------------------------------------------------------------------
 
 namespace {

@@ -56,6 +56,13 @@ void end_first_thread();
 // kernel are woken here.
 void release_robust_mutexes(void (*wake)(void* lock_word, void* context), void* context);
 
+// Runs work(argument) on the calling block, which must be a carrier's: a cancellation of that block ends it here, after
+// libc's own cleanup. True: it was so ended. Afterwards forget_cancellation(), once no other request can come.
+bool run_cancellable(void (*work)(void*), void* argument);
+
+// The calling block was never cancelled.
+void forget_cancellation();
+
 // --- looking into a block -----------------------------------------------------------------------------------------
 
 int& tid(void* thread_pointer);

@@ -175,6 +175,46 @@ TEST(SharedRobustMutex, ChildLearnsThatAThreadOfTheParentDiedWhosePriorityWasInh
             0);
 }
 
+// Waits until it is cancelled, and keeps what it had then.
+void wait_for_ever(Account& account, bool timed) {
+  if (pthread_mutex_lock(&account.mutex) != 0) return;
+  auto let_go = [](void* mutex) { EXPECT_EQ(pthread_mutex_unlock(static_cast<pthread_mutex_t*>(mutex)), 0); };
+  pthread_cleanup_push(let_go, &account.mutex);
+  timespec deadline = in_milliseconds(100'000);
+  account.held = true;
+  for (;;) {
+    timed ? pthread_cond_timedwait(&account.changed, &account.mutex, &deadline)
+          : pthread_cond_wait(&account.changed, &account.mutex);
+  }
+  pthread_cleanup_pop(1);
+}
+
+TEST_P(EverySharedMutex, IsTheWaitersWhenItIsCancelledInASharedCondition) {
+  for (bool timed : {false, true}) {
+    for (bool at_once : {false, true}) {
+      Shared<Account> account;
+      init_mutex(&account->mutex, GetParam());
+      pthread_condattr_t attributes;
+      pthread_condattr_init(&attributes);
+      ASSERT_EQ(pthread_condattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED), 0);
+      ASSERT_EQ(pthread_cond_init(&account->changed, &attributes), 0);
+      std::thread waiter([&] { wait_for_ever(*account.operator->(), timed); });
+      ASSERT_TRUE(eventually(account->held));
+      if (!at_once) {
+        // It waits, once it has given the mutex away.
+        EXPECT_EQ(pthread_mutex_lock(&account->mutex), 0);
+        EXPECT_EQ(pthread_cond_broadcast(&account->changed), 0);
+        EXPECT_EQ(pthread_mutex_unlock(&account->mutex), 0);
+        let_others_run();
+      }
+      EXPECT_EQ(pthread_cancel(waiter.native_handle()), 0);
+      waiter.join();
+      EXPECT_EQ(pthread_mutex_trylock(&account->mutex), 0);
+      EXPECT_EQ(pthread_mutex_unlock(&account->mutex), 0);
+    }
+  }
+}
+
 TEST_P(EverySharedMutex, GoesWithASharedCondition) {
   Shared<Account> account;
   init_mutex(&account->mutex, GetParam());
