@@ -175,6 +175,7 @@ INTERPOSED int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock, 
   if (!mutex::is_private(mutex)) {
     return in_region([&] { return real::pthread_mutex_clocklock(mutex, clock, until); });
   }
+  if (mutex::relocks(mutex)) return EDEADLK;
   if (!is_valid(*until)) return EINVAL;
   return mutex::lock(mutex, deadline_of(clock, *until));
 }

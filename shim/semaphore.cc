@@ -81,15 +81,14 @@ INTERPOSED int sem_wait(sem_t* semaphore) {
   return (int)answer(wait_for(semaphore, Deadline::never()));
 }
 
-// sem_clockwait(3). The time is looked at only when it must wait.
+// sem_clockwait(3). A time that cannot be is refused first, as by libc, also when a unit is there.
 INTERPOSED int sem_clockwait(sem_t* semaphore, clockid_t clock, const timespec* until) {
   if (!lifecycle::active()) return real::sem_clockwait(semaphore, clock, until);
   if (is_shared(semaphore)) return in_region([&] { return real::sem_clockwait(semaphore, clock, until); });
   cancellation::test();
-  if (!is_waiting_clock(clock)) return (int)answer(-EINVAL);
+  if (!is_waiting_clock(clock) || !is_valid(*until)) return (int)answer(-EINVAL);
   mutex::let_in(semaphore);
   if (take(semaphore)) return 0;
-  if (!is_valid(*until)) return (int)answer(-EINVAL);
   return (int)answer(wait_for(semaphore, deadline_of(clock, *until)));
 }
 

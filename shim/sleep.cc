@@ -84,13 +84,13 @@ INTERPOSED int clock_nanosleep(clockid_t clock, int flags, const timespec* time,
   return sleep_until(deadline_of(clock, *time));
 }
 
-// sleep(3): the seconds left are the result.
+// sleep(3): the whole seconds left are the result.
 INTERPOSED unsigned sleep(unsigned seconds) {
   if (!lifecycle::on_green()) return real::sleep(seconds);
   cancellation::test();
   timespec length = {(time_t)seconds, 0}, rest = {};
   int error = seconds != 0 ? sleep_for(&length, &rest) : 0;
-  return error == EINTR ? (unsigned)(rest.tv_sec + (rest.tv_nsec >= 500'000'000)) : 0;
+  return error == EINTR ? (unsigned)rest.tv_sec : 0;
 }
 
 // usleep(3).

@@ -115,6 +115,15 @@ TEST_P(TimedMutex, KindsAnswerAsTheyDoWithoutTime) {
   EXPECT_EQ(pthread_mutex_unlock(recursive.get()), 0);
 }
 
+TEST_P(TimedMutex, OneThatChecksErrorsKnowsItsHolderWhateverTheTime) {
+  OwnedMutex checking({.kind = PTHREAD_MUTEX_ERRORCHECK});
+  ASSERT_EQ(pthread_mutex_lock(checking.get()), 0);
+  for (timespec deadline : {in(1000), in(-1000), timespec{0, -1}, timespec{0, 1'000'000'000}}) {
+    EXPECT_EQ(GetParam().lock(checking.get(), &deadline), EDEADLK);
+  }
+  EXPECT_EQ(pthread_mutex_unlock(checking.get()), 0);
+}
+
 TEST_P(TimedMutex, NormalOneHeldByTheCallerTimesOut) {
   ASSERT_EQ(pthread_mutex_lock(mutex()), 0);
   EXPECT_EQ(lock(in(10)), ETIMEDOUT);

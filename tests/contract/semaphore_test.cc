@@ -195,6 +195,10 @@ TEST_P(TimedSemaphore, NanosecondsOutOfRangeAreEinval) {
     moment.tv_nsec = wrong;
     EXPECT_EQ(wait(moment), -1);
     EXPECT_EQ(errno, EINVAL);
+    ASSERT_EQ(sem_post(&semaphore_), 0);
+    EXPECT_EQ(wait(moment), -1);
+    EXPECT_EQ(errno, EINVAL);
+    EXPECT_EQ(sem_trywait(&semaphore_), 0);
   }
 }
 

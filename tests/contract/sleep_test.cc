@@ -178,6 +178,14 @@ TEST_F(InterruptedSleep, NanosleepGivesEintrAndTheRemainder) {
   });
 }
 
+TEST_F(InterruptedSleep, SleepLeavesTheWholeSecondsOver) {
+  interrupt([] {
+    unsigned left = sleep(1000);
+    EXPECT_LT(left, 1000u);
+    EXPECT_GE(left, 900u);
+  });
+}
+
 TEST_F(InterruptedSleep, NanosleepMayKeepTheRemainderInItsArgument) {
   interrupt([] {
     timespec duration = {1000, 0};
