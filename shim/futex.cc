@@ -126,9 +126,24 @@ long wake_op(const Futex& futex) {
   return woken;
 }
 
+bool takes_clock(const Futex& futex) { return futex.command() == FUTEX_WAIT_BITSET; }
+
+// What the kernel refuses before it looks at who waits, in its own words.
+bool is_refused(const Futex& futex) {
+  if (reinterpret_cast<uintptr_t>(futex.word) % sizeof(uint32_t) != 0) return true;
+  if ((futex.operation & FUTEX_CLOCK_REALTIME) && !takes_clock(futex)) return true;
+  switch (futex.command()) {
+    case FUTEX_REQUEUE:
+    case FUTEX_CMP_REQUEUE: return (int)futex.value < 0 || futex.second_count() < 0;
+    case FUTEX_WAKE_OP:
+      return (futex.third_value >> 28 & 7) > FUTEX_OP_XOR || (futex.third_value >> 24 & 15) > FUTEX_OP_CMP_GE;
+    default: return false;
+  }
+}
+
 // -ENOSYS: not one that parks; the kernel decides.
 long parked_futex(const Futex& futex) {
-  if (reinterpret_cast<uintptr_t>(futex.word) % sizeof(uint32_t) != 0) return -ENOSYS;  // the kernel's to refuse
+  if (is_refused(futex)) return -ENOSYS;
   switch (futex.command()) {
     case FUTEX_WAIT: return wait(futex, FUTEX_BITSET_MATCH_ANY, false);
     case FUTEX_WAIT_BITSET: return wait(futex, futex.third_value, true);

@@ -133,6 +133,34 @@ TEST(Futex, UnknownOperationIsEnosys) {
   EXPECT_EQ(errno, ENOSYS);
 }
 
+TEST(Futex, ClockOfAnOperationThatHasNoneIsEnosys) {
+  Word word = 0, other = 0;
+  for (int operation : {FUTEX_WAIT, FUTEX_WAKE, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP, FUTEX_WAKE_BITSET}) {
+    for (int is_private : {0, FUTEX_PRIVATE_FLAG}) {
+      EXPECT_EQ(futex(&word, operation | FUTEX_CLOCK_REALTIME | is_private, 1, nullptr, &other, 1), -1) << operation;
+      EXPECT_EQ(errno, ENOSYS) << operation;
+    }
+  }
+}
+
+TEST(FutexRequeue, NegativeCountsAreEinval) {
+  Word from = 0, to = 0;
+  for (int operation : {FUTEX_REQUEUE_PRIVATE, FUTEX_CMP_REQUEUE_PRIVATE}) {
+    EXPECT_EQ(futex(&from, operation, -1, count(1), &to, 0), -1);
+    EXPECT_EQ(errno, EINVAL);
+    EXPECT_EQ(futex(&from, operation, 1, count(0xffffffff), &to, 0), -1);
+    EXPECT_EQ(errno, EINVAL);
+  }
+}
+
+TEST(FutexWakeOp, UnknownChangeOrComparisonIsEnosys) {
+  Word first = 0, second = 0;
+  EXPECT_EQ(futex(&first, FUTEX_WAKE_OP_PRIVATE, 1, count(1), &second, 7u << 28), -1);
+  EXPECT_EQ(errno, ENOSYS);
+  EXPECT_EQ(futex(&first, FUTEX_WAKE_OP_PRIVATE, 1, count(1), &second, 15u << 24), -1);
+  EXPECT_EQ(errno, ENOSYS);
+}
+
 TEST(FutexWake, OfNobodyIsZero) {
   Word word = 0;
   EXPECT_EQ(keeping_errno([&] { return wake(&word, INT_MAX); }), 0);
