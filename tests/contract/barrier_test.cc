@@ -1,6 +1,8 @@
 // Barriers and spin locks.
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
 
 #include <atomic>
 #include <thread>
@@ -8,6 +10,8 @@
 
 #include "child.h"
 #include "patience.h"
+#include "signals.h"
+#include "threads.h"
 
 namespace {
 
@@ -96,6 +100,41 @@ TEST(Barrier, MayBeDestroyedByWhoeverPassedIt) {
     pass();
     other.join();
   }
+}
+
+// The same while a signal wakes the other again and again: it may look at the barrier until it has left.
+TEST(Barrier, MayBeDestroyedWhileASignalInterruptsWhoLeaves) {
+  Handler handler(
+      SIGUSR1, [](int) {}, SA_RESTART);
+  std::atomic<pthread_barrier_t*> next = nullptr;
+  std::atomic<bool> is_over = false;
+  pthread_t other = start_thread([&] {
+    while (!is_over) {
+      if (pthread_barrier_t* barrier = next.exchange(nullptr)) pthread_barrier_wait(barrier);
+      sched_yield();
+    }
+    return nullptr;
+  });
+  std::thread sender([&] {
+    Blocked blocked({SIGUSR1});
+    while (!is_over) {
+      pthread_kill(other, SIGUSR1);
+      sched_yield();
+    }
+  });
+  for (int i = 0; i < 1000; ++i) {
+    void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(page, MAP_FAILED);
+    auto* barrier = static_cast<pthread_barrier_t*>(page);
+    ASSERT_EQ(pthread_barrier_init(barrier, nullptr, 2), 0);
+    next = barrier;
+    pthread_barrier_wait(barrier);
+    EXPECT_EQ(pthread_barrier_destroy(barrier), 0);
+    munmap(page, 4096);
+  }
+  is_over = true;
+  sender.join();
+  join(other);
 }
 
 TEST(SharedBarrier, HoldsProcessesTogether) {
