@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdint.h>
 
 #include "scheduler/readiness.h"
 #include "scheduler/region.h"
@@ -21,6 +22,14 @@ inline long answer(long result) {
   if (result >= 0 || result < -4095) return result;
   errno = (int)-result;
   return -1;
+}
+
+// Can nothing of the program be there? The kernel answers EFAULT; who reads it himself would crash. Null and its fields,
+// and what is beyond the program's half: what a program gives by mistake and expects to be told. Other holes crash.
+inline bool is_out_of_reach(const void* address) {
+  constexpr uintptr_t first_page = 4096, end = uintptr_t{1} << 47;
+  auto number = reinterpret_cast<uintptr_t>(address);
+  return number - first_page >= end - first_page;
 }
 
 // Runs a call that may block the carrier without a readiness to wait for.

@@ -189,6 +189,7 @@ INTERPOSED int sigwaitinfo(const sigset_t* set, siginfo_t* info) {
 INTERPOSED int sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* timeout) {
   if (!lifecycle::on_green()) return real::sigtimedwait(set, info, timeout);
   cancellation::test();
+  if (is_out_of_reach(set) || (timeout != nullptr && is_out_of_reach(timeout))) return (int)answer(-EFAULT);
   if (timeout != nullptr && (!is_valid(*timeout) || timeout->tv_sec < 0)) return (int)answer(-EINVAL);
   bool no_time = timeout != nullptr && timeout->tv_sec == 0 && timeout->tv_nsec == 0;
   Deadline deadline = no_time ? Deadline::passed() : timeout != nullptr ? deadline_after(*timeout) : Deadline::never();

@@ -33,6 +33,7 @@ int sleep_until(Deadline deadline) {
 
 // A length of time; the clock only matters for points.
 int sleep_for(const timespec* length, timespec* rest) {
+  if (is_out_of_reach(length)) return EFAULT;
   if (!is_valid(*length) || length->tv_sec < 0) return EINVAL;
   if (length->tv_sec == 0 && length->tv_nsec == 0) {
     yield();
@@ -40,7 +41,9 @@ int sleep_for(const timespec* length, timespec* rest) {
   }
   Deadline deadline = deadline_after(*length);
   int error = sleep_until(deadline);
-  if (error == EINTR && rest != nullptr) *rest = deadline.left();
+  if (error != EINTR || rest == nullptr) return error;
+  if (is_out_of_reach(rest)) return EFAULT;
+  *rest = deadline.left();
   return error;
 }
 
@@ -73,6 +76,7 @@ INTERPOSED int __nanosleep(const timespec* length, timespec* rest) { return nano
 INTERPOSED int clock_nanosleep(clockid_t clock, int flags, const timespec* time, timespec* rest) {
   bool ours = clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME || clock == CLOCK_TAI;
   if (!lifecycle::on_green()) return real::clock_nanosleep(clock, flags, time, rest);
+  if (is_out_of_reach(time)) return real::clock_nanosleep(clock, flags, time, rest);
   if (Thread* owner = clocks::owner_of(clock)) {
     if (owner == this_thread()) return EINVAL;
     return sleep_on_cpu_time(*owner, flags, *time);

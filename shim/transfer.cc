@@ -75,7 +75,7 @@ size_t total(const iovec* parts, size_t count) {
 }
 
 bool valid(const iovec* parts, long count) {
-  if (count < 0 || count > 1024) return false;
+  if (count < 0 || count > 1024 || is_out_of_reach(parts)) return false;
   size_t sum = 0;
   for (long i = 0; i < count; ++i) {
     if ((ssize_t)parts[i].iov_len < 0 || (ssize_t)(sum += parts[i].iov_len) < 0) return false;

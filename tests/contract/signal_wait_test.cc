@@ -196,4 +196,16 @@ TEST(Pause, ReturnsAfterAHandlerRan) {
   join(thread);
 }
 
+TEST(SignalWait, ForASetOrATimeThatIsNowhereIsEfault) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  int (*volatile wait)(const sigset_t*, siginfo_t*, const timespec*) = sigtimedwait;  // the compiler would object
+  timespec no_time{};
+  EXPECT_EQ(wait(reinterpret_cast<sigset_t*>(8), nullptr, &no_time), -1);
+  EXPECT_EQ(errno, EFAULT);
+  EXPECT_EQ(wait(&set, nullptr, reinterpret_cast<timespec*>(8)), -1);
+  EXPECT_EQ(errno, EFAULT);
+}
+
 }  // namespace

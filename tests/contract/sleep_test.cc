@@ -102,6 +102,16 @@ TEST(Usleep, SleepsAtLeastAsLongAsAsked) {
   EXPECT_EQ(usleep(0), 0);
 }
 
+TEST(Nanosleep, OfATimeThatIsNowhereIsEfault) {
+  auto* nowhere = reinterpret_cast<timespec*>(8);
+  EXPECT_EQ(nanosleep(nowhere, nullptr), -1);
+  EXPECT_EQ(errno, EFAULT);
+  for (clockid_t clock : {CLOCK_REALTIME, CLOCK_MONOTONIC}) {
+    EXPECT_EQ(clock_nanosleep(clock, 0, nowhere, nullptr), EFAULT);
+    EXPECT_EQ(clock_nanosleep(clock, TIMER_ABSTIME, nowhere, nullptr), EFAULT);
+  }
+}
+
 TEST(Sleep, OfNothingReturnsAtOnce) {
   EXPECT_EQ(keeping_errno([] { return sleep(0); }), 0u);
 }

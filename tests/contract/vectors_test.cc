@@ -34,6 +34,12 @@ TEST_P(Vectored, ReadvWaitsAndScatters) {
   EXPECT_STREQ(second, "def");
 }
 
+TEST_P(Vectored, VectorThatIsNowhereIsEfault) {
+  auto* nowhere = reinterpret_cast<iovec*>(8);
+  EXPECT_EQ(attempt(readv, ends.near, nowhere, 2), failed(EFAULT));
+  EXPECT_EQ(attempt(writev, ends.far, nowhere, 2), failed(EFAULT));
+}
+
 TEST_P(Vectored, WritevGathers) {
   iovec out[] = {{const_cast<char*>("ab"), 2}, {nullptr, 0}, {const_cast<char*>("cd"), 2}};
   Background reader([&] { return read_text(ends.near); });
