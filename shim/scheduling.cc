@@ -193,6 +193,9 @@ INTERPOSED int sched_getparam(pid_t pid, sched_param* parameters) noexcept {
   if (policy >= 0) *parameters = found;
   return policy >= 0 ? 0 : (int)answer(policy);
 }
+INTERPOSED int sched_rr_get_interval(pid_t pid, timespec* interval) noexcept {
+  return real::sched_rr_get_interval(translated(pid), interval);
+}
 INTERPOSED int __sched_getscheduler(pid_t pid) noexcept { return sched_getscheduler(pid); }
 INTERPOSED int __sched_getparam(pid_t pid, sched_param* parameters) noexcept { return sched_getparam(pid, parameters); }
 INTERPOSED int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t* set) noexcept {

@@ -137,11 +137,18 @@ bool send_to_oneself(pid_t process, int signal, int code, sigval value, int& err
   return true;
 }
 
+// Does only a green thread have it? Main's number is the process's.
+bool is_number_of_a_thread(pid_t number) {
+  constexpr int most_of_the_kernel = 1 << 22;
+  return number > most_of_the_kernel && lifecycle::active() && signals::is_ours(number);
+}
+
 }  // namespace
 
-// kill(2).
+// kill(2). The number of any thread means its process.
 INTERPOSED int kill(pid_t process, int signal) {
   int error;
+  if (is_number_of_a_thread(process)) process = getpid();
   if (!send_to_oneself(process, signal, SI_USER, {}, error)) return real::kill(process, signal);
   return (int)answer(-error);
 }
@@ -149,6 +156,7 @@ INTERPOSED int kill(pid_t process, int signal) {
 // sigqueue(3).
 INTERPOSED int sigqueue(pid_t process, int signal, const union sigval value) {
   int error;
+  if (is_number_of_a_thread(process)) process = getpid();
   if (!send_to_oneself(process, signal, SI_QUEUE, value, error)) return real::sigqueue(process, signal, value);
   return (int)answer(-error);
 }

@@ -269,6 +269,14 @@ TEST(Affinity, IsInherited) {
   join(start_thread([&] { return expect_equal(all, affinity()), nullptr; }));
 }
 
+TEST(RoundRobinInterval, OfAThreadIsToldByItsNumber) {
+  timespec interval{-1, -1};
+  EXPECT_EQ(join(start_thread([&] { return word(sched_rr_get_interval(gettid(), &interval)); })), word(0));
+  EXPECT_GE(interval.tv_sec, 0);
+  EXPECT_EQ(sched_rr_get_interval(-1, &interval), -1);
+  EXPECT_EQ(errno, EINVAL);
+}
+
 TEST(Niceness, OfAThreadCanBeSetAndStaysItsOwn) {
   int before = getpriority(PRIO_PROCESS, 0);
   join(start_thread([&] {

@@ -327,4 +327,30 @@ TEST_F(ProcessSignal, ResethandHandlerRunsOnce) {
   EXPECT_EQ(handled, 1);
 }
 
+// On Linux a process answers to the numbers of all its threads.
+TEST(NumberOfAThread, MeansItsProcessForKillAndSigqueue) {
+  static std::atomic<int> handled;
+  handled = 0;
+  struct sigaction action {
+  }, before;
+  action.sa_handler = [](int) { ++handled; };
+  ASSERT_EQ(sigaction(SIGUSR1, &action, &before), 0);
+  std::atomic<pid_t> number = 0;
+  std::atomic<bool> go = false;
+  std::thread thread([&] {
+    number = gettid();
+    EXPECT_TRUE(eventually(go));
+  });
+  EXPECT_TRUE(eventually([&] { return number != 0; }));
+  EXPECT_EQ(kill(number, 0), 0);
+  EXPECT_EQ(kill(number, SIGUSR1), 0);
+  EXPECT_TRUE(eventually([&] { return handled == 1; }));
+  EXPECT_EQ(sigqueue(number, 0, {}), 0);
+  EXPECT_EQ(sigqueue(number, SIGUSR1, {}), 0);
+  EXPECT_TRUE(eventually([&] { return handled == 2; }));
+  go = true;
+  thread.join();
+  EXPECT_EQ(sigaction(SIGUSR1, &before, nullptr), 0);
+}
+
 }  // namespace
