@@ -52,6 +52,7 @@ INTERPOSED int clock_gettime(clockid_t clock, timespec* time) noexcept {
   if (__builtin_expect(clock >= 0 && clock != CLOCK_THREAD_CPUTIME_ID, 1)) return real::clock_gettime(clock, time);
   Thread* thread = clocks::owner_of(clock);
   if (thread == nullptr) return real::clock_gettime(clock, time);
+  if (is_out_of_reach(time)) return (int)answer(-EFAULT);
   *time = kernel::to_timespec(cpu_time::of(thread->green));
   return 0;
 }

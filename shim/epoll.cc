@@ -22,7 +22,8 @@ INTERPOSED int epoll_wait(int fd, epoll_event* events, int most, int millisecond
 }
 
 INTERPOSED int epoll_pwait(int fd, epoll_event* events, int most, int milliseconds, const sigset_t* mask) {
-  if (!lifecycle::on_green()) return real::epoll_pwait(fd, events, most, milliseconds, mask);
+  bool is_nowhere = mask != nullptr && is_out_of_reach(mask);
+  if (!lifecycle::on_green() || is_nowhere) return real::epoll_pwait(fd, events, most, milliseconds, mask);
   if (milliseconds != 0) keep_an_os_thread();
   signals::TemporaryMask temporary(mask, signals::TemporaryMask::by_kernel);
   if (temporary.interrupted()) return (int)answer(-EINTR);
@@ -30,7 +31,8 @@ INTERPOSED int epoll_pwait(int fd, epoll_event* events, int most, int millisecon
 }
 
 INTERPOSED int epoll_pwait2(int fd, epoll_event* events, int most, const timespec* timeout, const sigset_t* mask) {
-  if (!lifecycle::on_green()) return real::epoll_pwait2(fd, events, most, timeout, mask);
+  bool is_nowhere = (mask != nullptr && is_out_of_reach(mask)) || (timeout != nullptr && is_out_of_reach(timeout));
+  if (!lifecycle::on_green() || is_nowhere) return real::epoll_pwait2(fd, events, most, timeout, mask);
   if (timeout == nullptr || timeout->tv_sec != 0 || timeout->tv_nsec != 0) keep_an_os_thread();
   signals::TemporaryMask temporary(mask, signals::TemporaryMask::by_kernel);
   if (temporary.interrupted()) return (int)answer(-EINTR);

@@ -130,12 +130,16 @@ bool takes_clock(const Futex& futex) { return futex.command() == FUTEX_WAIT_BITS
 
 // What the kernel refuses before it looks at who waits, in its own words.
 bool is_refused(const Futex& futex) {
+  if (is_out_of_reach(futex.word)) return true;
   if (reinterpret_cast<uintptr_t>(futex.word) % sizeof(uint32_t) != 0) return true;
   if ((futex.operation & FUTEX_CLOCK_REALTIME) && !takes_clock(futex)) return true;
   switch (futex.command()) {
+    case FUTEX_WAIT:
+    case FUTEX_WAIT_BITSET: return futex.timeout != nullptr && is_out_of_reach(futex.timeout);
     case FUTEX_REQUEUE:
     case FUTEX_CMP_REQUEUE: return (int)futex.value < 0 || futex.second_count() < 0;
     case FUTEX_WAKE_OP:
+      if (is_out_of_reach(futex.second_word)) return true;
       return (futex.third_value >> 28 & 7) > FUTEX_OP_XOR || (futex.third_value >> 24 & 15) > FUTEX_OP_CMP_GE;
     default: return false;
   }

@@ -101,6 +101,8 @@ INTERPOSED int prctl(int option, ...) noexcept {
   unsigned long c = va_arg(list, unsigned long), d = va_arg(list, unsigned long);
   va_end(list);
   if (!lifecycle::on_green()) return real::prctl(option, a, b, c, d);
+  bool names = option == PR_SET_NAME || option == PR_GET_NAME;
+  if (names && is_out_of_reach(reinterpret_cast<const void*>(a))) return (int)answer(-EFAULT);
   if (option == PR_SET_NAME) {
     char name[16] = {};
     memcpy(name, reinterpret_cast<const char*>(a), strnlen(reinterpret_cast<const char*>(a), sizeof name - 1));

@@ -263,10 +263,18 @@ INTERPOSED int __poll(pollfd* descriptors, nfds_t count, int milliseconds) {
   return poll(descriptors, count, milliseconds);
 }
 
+namespace {
+
+// An argument that may be left out.
+bool is_nowhere(const void* optional) { return optional != nullptr && is_out_of_reach(optional); }
+
+}  // namespace
+
 // ppoll(2).
 INTERPOSED int ppoll(pollfd* descriptors, nfds_t count, const timespec* timeout, const sigset_t* mask) {
   if (!lifecycle::on_green()) return real::ppoll(descriptors, count, timeout, mask);
   cancellation::test();
+  if (is_nowhere(timeout) || is_nowhere(mask)) return (int)answer(-EFAULT);
   if (timeout != nullptr && (!is_valid(*timeout) || timeout->tv_sec < 0)) return (int)answer(-EINVAL);
   Deadline deadline = timeout != nullptr ? deadline_after(*timeout) : Deadline::never();
   signals::TemporaryMask temporary(mask);
@@ -300,6 +308,7 @@ INTERPOSED int pselect(int count, fd_set* in, fd_set* out, fd_set* except, const
                        const sigset_t* mask) {
   if (!lifecycle::on_green()) return real::pselect(count, in, out, except, timeout, mask);
   cancellation::test();
+  if (is_nowhere(timeout) || is_nowhere(mask)) return (int)answer(-EFAULT);
   if (timeout != nullptr && (!is_valid(*timeout) || timeout->tv_sec < 0)) return (int)answer(-EINVAL);
   Deadline deadline = timeout != nullptr ? deadline_after(*timeout) : Deadline::never();
   signals::TemporaryMask temporary(mask);

@@ -186,12 +186,14 @@ INTERPOSED int sched_getscheduler(pid_t pid) noexcept {
   return thread != nullptr ? (int)answer(policy_of(*thread, unused)) : real::sched_getscheduler(pid);
 }
 INTERPOSED int sched_getparam(pid_t pid, sched_param* parameters) noexcept {
+  ScheduleOrder order;
   Thread* thread = meant(pid);
-  if (thread == nullptr || parameters == nullptr) return real::sched_getparam(pid, parameters);
-  sched_param found = {};
-  long policy = policy_of(*thread, found);
-  if (policy >= 0) *parameters = found;
-  return policy >= 0 ? 0 : (int)answer(policy);
+  if (thread == nullptr || !schedule_order::pending(*thread, order) || !order.has_policy) {
+    return real::sched_getparam(translated(pid), parameters);
+  }
+  if (is_out_of_reach(parameters)) return (int)answer(parameters == nullptr ? -EINVAL : -EFAULT);
+  parameters->sched_priority = order.priority;
+  return 0;
 }
 INTERPOSED int sched_rr_get_interval(pid_t pid, timespec* interval) noexcept {
   return real::sched_rr_get_interval(translated(pid), interval);
@@ -199,11 +201,12 @@ INTERPOSED int sched_rr_get_interval(pid_t pid, timespec* interval) noexcept {
 INTERPOSED int __sched_getscheduler(pid_t pid) noexcept { return sched_getscheduler(pid); }
 INTERPOSED int __sched_getparam(pid_t pid, sched_param* parameters) noexcept { return sched_getparam(pid, parameters); }
 INTERPOSED int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t* set) noexcept {
+  if (is_out_of_reach(set)) return real::sched_setaffinity(translated(pid), size, set);
   return change(pid, order_of_affinity(size, set),
                 [&](pid_t tid) { return kernel::invoke(SYS_sched_setaffinity, tid, size, set); });
 }
 INTERPOSED int sched_setscheduler(pid_t pid, int policy, const sched_param* parameters) noexcept {
-  if (parameters == nullptr) return (int)answer(-EINVAL);
+  if (is_out_of_reach(parameters)) return (int)answer(parameters == nullptr ? -EINVAL : -EFAULT);
   return change(pid, order_of_policy(policy, parameters->sched_priority),
                 [&](pid_t tid) { return kernel::invoke(SYS_sched_setscheduler, tid, policy, parameters); });
 }
@@ -211,7 +214,7 @@ INTERPOSED int __sched_setscheduler(pid_t pid, int policy, const sched_param* pa
   return sched_setscheduler(pid, policy, parameters);
 }
 INTERPOSED int sched_setparam(pid_t pid, const sched_param* parameters) noexcept {
-  if (parameters == nullptr) return (int)answer(-EINVAL);
+  if (is_out_of_reach(parameters)) return (int)answer(parameters == nullptr ? -EINVAL : -EFAULT);
   Thread* thread = meant(pid);
   sched_param now = {};
   int policy = thread != nullptr ? policy_of(*thread, now) : 0;

@@ -232,7 +232,7 @@ void wait_in_place_for_handler(uint32_t run_before, Wait wait) {
 
 // sigsuspend(2). A handler that runs meanwhile ends it; one that the mask lets in at once is enough.
 INTERPOSED int sigsuspend(const sigset_t* mask) {
-  if (!lifecycle::on_green()) return real::sigsuspend(mask);
+  if (!lifecycle::on_green() || is_out_of_reach(mask)) return real::sigsuspend(mask);
   cancellation::test();
   uint32_t before = signals::handlers_run();
   if (!may_switch()) {

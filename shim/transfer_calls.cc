@@ -154,6 +154,7 @@ int many_messages(mmsghdr* messages, unsigned count, One one) {
 INTERPOSED int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout) {
   if (!lifecycle::on_green()) return real::recvmmsg(fd, messages, count, flags, timeout);
   cancellation::test();
+  if (timeout != nullptr && is_out_of_reach(timeout)) return (int)answer(-EFAULT);
   if (timeout != nullptr &&
       (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= kernel::nanoseconds_per_second)) {
     return (int)answer(-EINVAL);

@@ -161,6 +161,16 @@ TEST(FutexWakeOp, UnknownChangeOrComparisonIsEnosys) {
   EXPECT_EQ(errno, ENOSYS);
 }
 
+TEST(FutexWait, AtAWordOrForATimeThatIsNowhereIsEfault) {
+  Word word = 0;
+  for (int operation : {FUTEX_WAIT, FUTEX_WAIT_PRIVATE}) {
+    EXPECT_EQ(futex(nullptr, operation, 0), -1);
+    EXPECT_EQ(errno, EFAULT);
+    EXPECT_EQ(futex(&word, operation, 0, count(8)), -1);
+    EXPECT_EQ(errno, EFAULT);
+  }
+}
+
 TEST(FutexWake, OfNobodyIsZero) {
   Word word = 0;
   EXPECT_EQ(keeping_errno([&] { return wake(&word, INT_MAX); }), 0);

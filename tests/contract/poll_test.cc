@@ -244,4 +244,11 @@ TEST(Poll, BadArgumentsAreTheKernelsToRefuse) {
   EXPECT_EQ(attempt(poll, &set, 1 << 30, 0), failed(EINVAL));
 }
 
+TEST(Ppoll, WithAMaskThatIsNowhereIsEfault) {
+  pollfd none{-1, 0, 0};
+  timespec no_time{};
+  EXPECT_EQ(ppoll(&none, 1, &no_time, reinterpret_cast<sigset_t*>(8)), -1);
+  EXPECT_EQ(errno, EFAULT);
+}
+
 }  // namespace

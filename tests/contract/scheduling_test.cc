@@ -269,6 +269,19 @@ TEST(Affinity, IsInherited) {
   join(start_thread([&] { return expect_equal(all, affinity()), nullptr; }));
 }
 
+TEST(Policy, AndPriorityAtAnAddressThatIsNowhereAreEfault) {
+  auto* nowhere = reinterpret_cast<sched_param*>(8);
+  join(start_thread([&] {
+    EXPECT_EQ(sched_getparam(0, nowhere), -1);
+    EXPECT_EQ(errno, EFAULT);
+    EXPECT_EQ(sched_setparam(0, nowhere), -1);
+    EXPECT_EQ(errno, EFAULT);
+    EXPECT_EQ(sched_setscheduler(0, SCHED_OTHER, nowhere), -1);
+    EXPECT_EQ(errno, EFAULT);
+    return nullptr;
+  }));
+}
+
 TEST(RoundRobinInterval, OfAThreadIsToldByItsNumber) {
   timespec interval{-1, -1};
   EXPECT_EQ(join(start_thread([&] { return word(sched_rr_get_interval(gettid(), &interval)); })), word(0));
