@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -20,6 +21,8 @@ namespace {
 int epoll_fd = -1;
 int kick_fd = -1;
 bool has_epoll_pwait2 = true;
+std::atomic<bool> is_blind;    // somebody waits, or is about to, without descriptors
+std::atomic<uint32_t> kicked;  // 1: and is to end that
 
 constexpr uint64_t kick_key = ~uint64_t{0};
 constexpr int most_events = 128;
@@ -50,6 +53,9 @@ int move_to_the_top(int fd) {
   return fd;
 }
 
+// Was the loop's descriptor closed by a system call that we do not see? Its number may be the program's by now.
+bool is_lost(long result) { return result == -EBADF || result == -EINVAL; }
+
 long wait(epoll_event* events, int64_t timeout) {
   if (timeout <= 0) return kernel::invoke(SYS_epoll_wait, epoll_fd, events, most_events, 0);
   unsigned long mask = host::mask_for_waiting();
@@ -57,8 +63,8 @@ long wait(epoll_event* events, int64_t timeout) {
     timespec time = kernel::to_timespec(timeout);
     long result = kernel::invoke(SYS_epoll_pwait2, epoll_fd, events, most_events,
                                  timeout == INT64_MAX ? nullptr : &time, &mask, sizeof mask);
-    if (result != -ENOSYS) return result;
-    has_epoll_pwait2 = false;
+    if (result >= 0 || result == -EINTR || is_lost(result)) return result;
+    has_epoll_pwait2 = false;  // an old kernel does not know it, and filters of containers may forbid it
   }
   int64_t milliseconds = timeout / 1'000'000 + 1;  // rounded up: never early
   int whole = timeout == INT64_MAX ? -1 : milliseconds > INT32_MAX ? INT32_MAX : (int)milliseconds;
@@ -75,9 +81,11 @@ long open() {
     kernel::invoke(SYS_close, made);
     return event;
   }
-  epoll_fd = move_to_the_top((int)made);
   kick_fd = move_to_the_top((int)event);
-  return control(EPOLL_CTL_ADD, kick_fd, kick_key, EPOLLIN);
+  epoll_fd = move_to_the_top((int)made);
+  long result = control(EPOLL_CTL_ADD, kick_fd, kick_key, EPOLLIN);
+  kick();  // who waits without them [blind-wait]
+  return result;
 }
 
 namespace {
@@ -93,6 +101,8 @@ bool ensure_open() {
 
 void close_inherited() {
   opening.reset();
+  kicked.store(0, std::memory_order_relaxed);
+  is_blind.store(false, std::memory_order_relaxed);
   if (epoll_fd >= 0) kernel::invoke(SYS_close, epoll_fd);
   if (kick_fd >= 0) kernel::invoke(SYS_close, kick_fd);
   epoll_fd = kick_fd = -1;
@@ -116,15 +126,38 @@ void take_kick() {
   kernel::invoke(SYS_read, kick_fd, &kicks, sizeof kicks);
 }
 
+// [blind-wait]
+void wait_without_descriptors(int64_t timeout) {
+  unsigned long mask = host::mask_for_waiting(), before = 0;
+  timespec time = kernel::to_timespec(timeout);
+  is_blind.store(true, std::memory_order_seq_cst);
+  kernel::invoke(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &before, sizeof mask);
+  if (epoll_fd < 0) kernel::futex_wait(kicked, 0, timeout == INT64_MAX ? nullptr : &time);
+  kernel::invoke(SYS_rt_sigprocmask, SIG_SETMASK, &before, nullptr, sizeof before);
+  is_blind.store(false, std::memory_order_seq_cst);
+  kicked.store(0, std::memory_order_seq_cst);
+}
+
+// The loop's descriptors are gone, and what was registered with them: a new pair, and whoever waits tries again.
+void replace(int lost) {
+  {
+    Held held(opening);
+    if (epoll_fd != lost) return;
+    epoll_fd = kick_fd = -1;
+  }
+  ensure_open();
+  renew_registrations();
+}
+
 int poll(int64_t timeout) {
   if (!ensure_open()) {
-    // A fork child without a free descriptor has one carrier: nothing but its timers can end this.
-    timespec time = kernel::to_timespec(timeout);
-    kernel::invoke(SYS_ppoll, nullptr, 0, timeout == INT64_MAX ? nullptr : &time, nullptr, 8);
+    if (timeout > 0) wait_without_descriptors(timeout);
     return 0;
   }
   epoll_event events[most_events];
+  int waited_with = epoll_fd;
   long count = wait(events, timeout);
+  if (is_lost(count)) replace(waited_with);
   if (count <= 0) return 0;
   for (long i = 0; i < count; ++i) {
     uint64_t data = events[i].data.u64;
@@ -138,8 +171,13 @@ int poll(int64_t timeout) {
 }
 
 void kick() {
+  int fd = kick_fd;
+  if (fd < 0 || is_blind.load(std::memory_order_seq_cst)) {
+    kicked.store(1, std::memory_order_seq_cst);
+    kernel::futex_wake(kicked, 1);
+  }
   uint64_t one = 1;
-  kernel::invoke(SYS_write, kick_fd, &one, sizeof one);
+  if (fd >= 0) kernel::invoke(SYS_write, fd, &one, sizeof one);
 }
 
 unsigned first_owned(unsigned first, unsigned last) {

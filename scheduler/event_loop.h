@@ -1,6 +1,13 @@
 #pragma once
 // The event loop: one epoll instance for the process, and an eventfd that ends a wait from outside. Both descriptors
 // live above the program's, at the top of the limit, so that the program's next number is the one libc would give.
+//
+// A fork child that has no free descriptor waits without them, on a futex, for its timers and for kicks [blind-wait].
+// Who waits so says it and then looks whether there is a loop after all; who opens one, or kicks, looks afterwards
+// whether somebody waits so. A kick that comes before the wait leaves its word at 1.
+//
+// The program may close our descriptors by system calls that we do not see. The next wait finds out, and makes a new
+// pair, to which nobody is registered; so whoever waits for a descriptor is woken, tries again and registers again.
 
 #include <stdint.h>
 

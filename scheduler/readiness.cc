@@ -225,6 +225,17 @@ void stir_descriptor(int fd) {
   for (Interest* each = readiness->first; each != nullptr; each = each->next) each->waiter->wake(Wakeup::ready);
 }
 
+void renew_registrations() {
+  table.for_each([](int, Readiness& readiness) {
+    Held held(readiness.lock);
+    if (!readiness.registered) return;
+    ++readiness.generation;
+    readiness.registered = false;
+    readiness.marks.store(0, std::memory_order_relaxed);
+    for (Interest* each = readiness.first; each != nullptr; each = each->next) each->waiter->wake(Wakeup::ready);
+  });
+}
+
 void forget_registrations() {
   table.for_each([](int, Readiness& readiness) {
     readiness.lock.reset();

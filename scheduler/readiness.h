@@ -84,6 +84,9 @@ void stir_descriptor(int fd);
 // One event of the loop.
 void descriptor_event(int fd, uint32_t generation, uint32_t events);
 
+// The event loop is a new one, where nothing is registered: whoever waits tries again.
+void renew_registrations();
+
 // The child of a fork has no registrations and no waiters.
 void forget_registrations();
 

@@ -213,6 +213,7 @@ uint32_t forks() { return count_of_forks; }
 
 void after_fork_in_child(GreenThread* caller, Carrier* carrier) {
   after_fork_in_parent();
+  ended_carriers_lock.reset();
   ++count_of_forks;
   event_loop::close_inherited();
   forget_registrations();

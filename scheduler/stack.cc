@@ -95,6 +95,7 @@ Stack* pop(Stack*& list) {
 }  // namespace
 
 Stack* take_stack(size_t size, size_t guard_size) {
+  if (guard_size > SIZE_MAX / 2 || size > SIZE_MAX / 2) return nullptr;  // no address space has so much
   guard_size = round_up(guard_size);
   size = round_up(size) + guard_size;
   Held held(stacks_lock);

@@ -13,7 +13,8 @@
 namespace unblock::child_wait {
 namespace {
 
-std::atomic<bool> lookout_runs;     // in this process
+Lock starting;
+std::atomic<bool> lookout_runs;     // in this process; written under `starting`
 std::atomic<uint32_t> armed;        // 1: the lookout is to look
 std::atomic<uint32_t> any_waiting;  // threads; their address in the lot is this word's
 
@@ -28,12 +29,14 @@ void look_out(void*) {
   }
 }
 
+// Who comes while another starts it waits until it is known whether it runs.
 bool ensure_lookout() {
-  if (lookout_runs.exchange(true)) return true;
+  if (lookout_runs.load(std::memory_order_acquire)) return true;
+  Held held(starting);
+  if (lookout_runs.load(std::memory_order_acquire)) return true;
   int error = 0;
-  Critical critical;
   where_os_threads_are_made([&] { error = host::start_os_thread(look_out, nullptr); });
-  if (error != 0) lookout_runs.store(false);
+  lookout_runs.store(error == 0, std::memory_order_release);
   return error == 0;
 }
 
@@ -83,6 +86,7 @@ bool park_for_any(Wakeup& wakeup) {
 }
 
 void forget_in_child() {
+  starting.reset();
   lookout_runs.store(false);
   armed.store(0);
   any_waiting.store(0);

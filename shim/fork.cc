@@ -89,6 +89,10 @@ void in_child() {
     glibc::tid(me->green.thread_pointer) = me->tid;
     glibc::keep_only_blocks(me->green.thread_pointer, here.carrier->thread_pointer);
     glibc::follow_fork(here.carrier->thread_pointer);
+    me->green.os_wait_lock.reset();  // others take these two of a thread that is not theirs
+    me->order_lock.reset();
+  } else {
+    glibc::keep_only_blocks(nullptr, nullptr);
   }
   reporter::after_fork_in_child();
   scheduler::after_fork_in_child(here.green, here.carrier);

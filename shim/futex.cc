@@ -182,6 +182,10 @@ INTERPOSED long syscall(long number, ...) noexcept {
     return answer(signals::queue_at((pid_t)b, (int)c, (const siginfo_t*)d));
   }
   if (number == SYS_close) return close((int)a);
+  if (number == SYS_dup2) return dup2((int)a, (int)b);
+  if (number == SYS_dup3) return dup3((int)a, (int)b, (int)c);
+  if (number == SYS_close_range) return close_range((unsigned)a, (unsigned)b, (int)c);
+  if (number == SYS_exit && lifecycle::on_green()) end_this_thread_at_once((int)a);
   if (number == SYS_prctl) return prctl((int)a, b, c, d, e);
   if (os_thread_state::is_changed_by(number)) os_thread_state::about_to_change();
   return in_region([&] { return real::syscall(number, a, b, c, d, e, f); });

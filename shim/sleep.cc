@@ -52,7 +52,8 @@ int sleep_on_cpu_time(Thread& owner, int flags, const timespec& time) {
   if (!is_valid(time) || time.tv_sec < 0) return EINVAL;
   cancellation::test();
   constexpr int64_t shortest = 1'000'000;
-  int64_t until = kernel::nanoseconds(time) + (flags & TIMER_ABSTIME ? 0 : cpu_time::of(owner.green));
+  int64_t until = time.tv_sec < INT64_MAX / kernel::nanoseconds_per_second - 1 ? kernel::nanoseconds(time) : INT64_MAX;
+  if (!(flags & TIMER_ABSTIME) && __builtin_add_overflow(until, cpu_time::of(owner.green), &until)) until = INT64_MAX;
   while (is_alive(owner)) {
     int64_t left = until - cpu_time::of(owner.green);
     if (left <= 0) break;

@@ -52,12 +52,16 @@ using enum Life::Bit;
 // Above every tid the kernel gives (2^22), below the bits that libc's locks use (2^30), and such that the number of a
 // thread's CPU clock can hold it (2^28).
 constexpr int first_tid = (1 << 22) + 1, last_tid = (1 << 28) - 1;
-std::atomic<int> next_tid{first_tid};
+std::atomic<uint64_t> tids_taken;
 
+// Once all have been given they are given again, but for those of threads that live.
 int take_tid() {
-  int tid = next_tid.fetch_add(1, std::memory_order_relaxed);
-  if (tid >= last_tid) next_tid.store(first_tid, std::memory_order_relaxed);
-  return tid;
+  constexpr uint64_t count = last_tid - first_tid + 1;
+  for (;;) {
+    uint64_t number = tids_taken.fetch_add(1, std::memory_order_relaxed);
+    int tid = first_tid + (int)(number % count);
+    if (number < count || thread_of_tid(tid) == nullptr) return tid;
+  }
 }
 
 uint64_t count_birth() {
@@ -180,9 +184,23 @@ struct Wish {
   void* c11_argument;
 };
 
+// What libc refuses: sizes whose sum overflows, and a stack of the program's that has no room for a thread block.
+bool are_possible(const ThreadAttributes& wanted) {
+  constexpr size_t page_size = 4096, smallest_rest = 2048;
+  if (wanted.stack_address != nullptr) {
+    return wanted.stack_size >= glibc::block_size() + glibc::block_alignment() + smallest_rest;
+  }
+  size_t guard_size;
+  if (__builtin_add_overflow(wanted.guard_size, page_size - 1, &guard_size)) return false;
+  guard_size &= ~(page_size - 1);
+  size_t sum;
+  return !__builtin_add_overflow(wanted.stack_size, guard_size, &sum);
+}
+
 int create(pthread_t* handle, const pthread_attr_t* attributes, const Wish& wish) {
   ThreadAttributes wanted = read_attributes(attributes);
   if (wanted.error != 0) return wanted.error;
+  if (!are_possible(wanted)) return EINVAL;
   Thread* thread = threads.take();
   if (thread == nullptr) return EAGAIN;
   reset(*thread);
@@ -299,6 +317,16 @@ void end_this_thread(bool unwound) {
   finish_thread();
 }
 
+void end_this_thread_at_once(int status) {
+  Thread& me = *this_thread();
+  me.result = nullptr;
+  owned_mutex::thread_ends();
+  glibc::release_robust_mutexes([](void* word, void*) { parking_lot::unpark(word, INT32_MAX); }, nullptr);
+  signals::thread_ends(me, true);
+  if (tally.alive.fetch_sub(1) == 1) kernel::invoke(SYS_exit_group, status);
+  finish_thread();
+}
+
 void catch_end_of_main() {
   if (this_thread()->is_main) glibc::catch_exit_of_main([] { end_this_thread(true); });
 }
@@ -341,7 +369,7 @@ void forget_other_threads(Thread* survivor) {
   ended.queue = RunQueue();
   ended.is_any.store(false, std::memory_order_relaxed);
   // Their records and stacks are copies nobody will use again; only the counts matter.
-  tally.alive.store(survivor != nullptr ? 1 : 0);
+  tally.alive.store(1);  // also when that is a thread of libc's own: the process is not over when ours are
   tally.peak.store(tally.alive.load());
 }
 
@@ -406,8 +434,8 @@ INTERPOSED int pthread_clockjoin_np(pthread_t handle, void** result, clockid_t c
   if (thread == nullptr) return in_region([&] { return real::pthread_clockjoin_np(handle, result, clock, until); });
   Deadline deadline = Deadline::never();
   if (until != nullptr) {
-    if (!is_waiting_clock(clock) || !is_valid(*until)) return EINVAL;
-    deadline = deadline_of(clock, *until);
+    if (!is_waiting_clock(clock)) return EINVAL;
+    if (is_valid(*until)) deadline = deadline_of(clock, *until);  // libc tries again when the kernel refuses it
   }
   return join(*thread, result, deadline);
 }

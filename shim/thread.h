@@ -96,6 +96,9 @@ int create_c11_thread(pthread_t* handle, void* (*run)(void*), void* start, void*
 // cancellation, perhaps from inside a signal handler.
 [[noreturn]] void end_this_thread(bool unwound);
 
+// The same as the kernel's exit(2) ends a thread: at once. Of the last thread, `status` is the process's.
+[[noreturn]] void end_this_thread_at_once(int status);
+
 // From here on main, if it is the calling thread, ends so too when pthread_exit or a cancellation unwinds it.
 void catch_end_of_main();
 

@@ -1,4 +1,5 @@
 // Which numbers descriptors get, and what dup(2), close(2) and close_range(2) do with them.
+#include <errno.h>
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -286,6 +287,49 @@ TEST(CloseRange, LoopOverEveryNumberDoesNotBreakWaiting) {
   long limit = sysconf(_SC_OPEN_MAX);
   for (long fd = 700; fd < limit; ++fd) close(fd);
   expect_that_waiting_still_works();
+}
+
+TEST(RawCalls, Dup3OverANumberThatWasWaitedOnIsSeen) {
+  Connection before = connection(Kind::unix_pair), after = connection(Kind::unix_pair);
+  std::thread waiter([&] { EXPECT_EQ(read_text(before.near), "x"); });
+  send_text(before.far, "x");
+  waiter.join();
+  int number = before.near;
+  ASSERT_EQ(syscall(SYS_dup3, static_cast<int>(after.near), number, 0), number);
+  Background reader([&] { return read_text(number); });
+  usleep(20'000);
+  send_text(after.far, "y");
+  EXPECT_EQ(reader.answer(), "y");
+}
+
+// As nobody sees who does not look into the program's code.
+long close_range_inline(unsigned first, unsigned last) {
+  long result;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(SYS_close_range), "D"((long)first), "S"((long)last), "d"(0l)
+                   : "rcx", "r11", "memory");
+  return result;
+}
+
+TEST(RawCalls, EverythingAboveOnesOwnMayBeClosed) {
+  Connection ends = connection(Kind::pipe);
+  Background reader([&] { return read_text(ends.near); });
+  usleep(20'000);
+  unsigned above = lowest_free();
+  while (fcntl((int)above, F_GETFD) != -1) ++above;
+  if (long result = close_range_inline(above, ~0u); result == -ENOSYS) GTEST_SKIP() << "no close_range";
+  rusage used_before, used_after;
+  getrusage(RUSAGE_SELF, &used_before);
+  usleep(300'000);
+  getrusage(RUSAGE_SELF, &used_after);
+  auto milliseconds = [](const rusage& used) {
+    return (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000 +
+           (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000;
+  };
+  EXPECT_LT(milliseconds(used_after) - milliseconds(used_before), 150);
+  send_text(ends.far, "x");
+  EXPECT_EQ(reader.answer(), "x");
 }
 
 }  // namespace

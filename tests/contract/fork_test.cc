@@ -1,11 +1,19 @@
 // fork in a program with threads: one thread in the child, the state of everything else as it was.
+#include <errno.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -292,6 +300,95 @@ TEST(Wait, OfAThreadDoesNotHoldUpTheOthersAndTellsTheExitCode) {
   waiter.join();
   close(ends[0]);
   close(ends[1]);
+}
+
+// What the child of a thread of libc's own could do; -1: not known yet.
+std::atomic<int> end_of_timers_child = -1;
+
+TEST(Fork, FromAThreadOfLibcsOwnGivesAWholeProcess) {
+  std::thread([] {}).join();
+  sigevent event = {};
+  event.sigev_notify = SIGEV_THREAD;
+  event.sigev_notify_function = [](sigval) {
+    end_of_timers_child = end_of_child([] {
+      int failed = child_is_a_whole_process();
+      return failed != 0 ? failed : 100;  // not what a process ends with by itself
+    });
+  };
+  timer_t timer;
+  ASSERT_EQ(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+  itimerspec soon = {{0, 0}, {0, 10'000'000}};
+  ASSERT_EQ(timer_settime(timer, 0, &soon, nullptr), 0);
+  EXPECT_TRUE(eventually([] { return end_of_timers_child != -1; }));
+  EXPECT_EQ(end_of_timers_child, 100);
+  timer_delete(timer);
+}
+
+// Two threads that need each other and a sleep, and no descriptor.
+int threads_meet() {
+  std::mutex mutex;
+  std::condition_variable changed;
+  int turn = 0;
+  auto wait_for = [&](int value, std::unique_lock<std::mutex>& lock) {
+    changed.wait(lock, [&] { return turn == value; });
+  };
+  std::thread first([&] {
+    std::unique_lock lock(mutex);
+    wait_for(1, lock);
+    turn = 2;
+    changed.notify_all();
+  });
+  std::thread second([&] {
+    timespec length = {0, 100'000'000};
+    syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &length, nullptr);
+    std::unique_lock lock(mutex);
+    turn = 1;
+    changed.notify_all();
+    wait_for(2, lock);
+  });
+  first.join();
+  second.join();
+  usleep(1000);
+  return 0;
+}
+
+TEST(Fork, ChildWithoutAFreeDescriptorHasThreads) {
+  std::thread([] {}).join();
+  EXPECT_EQ(end_of_child([] {
+              alarm(20);
+              rlimit few = {64, 64};
+              if (setrlimit(RLIMIT_NOFILE, &few) != 0) return 1;
+              while (dup(STDERR_FILENO) >= 0) continue;
+              return threads_meet();
+            }),
+            0);
+}
+
+// As filters of containers do with calls that they have not heard of.
+bool refuse_epoll_pwait2() {
+#ifndef SYS_epoll_pwait2
+  constexpr int SYS_epoll_pwait2 = 441;
+#endif
+  sock_filter program[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                           BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
+                           BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+                           BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  sock_fprog filter = {sizeof program / sizeof *program, program};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+TEST(Fork, ChildThatMayNotCallEverythingIsIdleWhileItSleeps) {
+  EXPECT_EQ(end_of_child([] {
+              alarm(20);
+              if (!refuse_epoll_pwait2()) return 1;
+              std::thread([] { usleep(400'000); }).join();
+              rusage used;
+              getrusage(RUSAGE_SELF, &used);
+              bool busy = used.ru_utime.tv_sec + used.ru_stime.tv_sec > 0 ||
+                          used.ru_utime.tv_usec + used.ru_stime.tv_usec > 200'000;
+              return busy ? 2 : 0;
+            }),
+            0);
 }
 
 }  // namespace

@@ -1,10 +1,15 @@
 // pthread_attr_*: what is stored, what is refused, and what pthread_getattr_np says of a living thread.
+#include <errno.h>
 #include <gtest/gtest.h>
 #include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <vector>
 
 #include "threads.h"
 
@@ -257,6 +262,42 @@ TEST(GuardSize, OverflowIsASegmentationFaultInsideTheGuard) {
       },
       attributes.get()));
   EXPECT_EQ(sigaction(SIGSEGV, &before, nullptr), 0);
+}
+
+__thread char much_for_each_thread[20 << 10];
+
+void* touch(void*) {
+  much_for_each_thread[0] = 1;
+  return much_for_each_thread;
+}
+
+TEST(Sizes, WhoseSumOverflowsAreRefused) {
+  ThreadAttributes huge_stack, huge_guard, huge_both;
+  ASSERT_EQ(pthread_attr_setstacksize(huge_stack.get(), SIZE_MAX - 100), 0);
+  ASSERT_EQ(pthread_attr_setguardsize(huge_guard.get(), SIZE_MAX - 100), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(huge_both.get(), 8 << 20), 0);
+  ASSERT_EQ(pthread_attr_setguardsize(huge_both.get(), SIZE_MAX - (8 << 20)), 0);
+  pthread_t thread;
+  EXPECT_EQ(pthread_create(&thread, huge_stack.get(), touch, nullptr), EINVAL);
+  EXPECT_EQ(pthread_create(&thread, huge_guard.get(), touch, nullptr), EINVAL);
+  EXPECT_EQ(pthread_create(&thread, huge_both.get(), touch, nullptr), EINVAL);
+}
+
+TEST(Sizes, ThatNoAddressSpaceHasAreNotThere) {
+  ThreadAttributes attributes;
+  ASSERT_EQ(pthread_attr_setstacksize(attributes.get(), SIZE_MAX / 2), 0);
+  pthread_t thread;
+  EXPECT_EQ(pthread_create(&thread, attributes.get(), touch, nullptr), EAGAIN);
+}
+
+TEST(Sizes, StackOfTheUsersWithoutRoomForThreadLocalVariablesIsRefused) {
+  constexpr size_t small = 16 << 10, around = 256 << 10;
+  std::vector<char> memory(2 * around, 0x5a);
+  ThreadAttributes attributes;
+  ASSERT_EQ(pthread_attr_setstack(attributes.get(), &memory[around], small), 0);
+  pthread_t thread;
+  EXPECT_EQ(pthread_create(&thread, attributes.get(), touch, nullptr), EINVAL);
+  EXPECT_EQ(std::count(memory.begin(), memory.end(), 0x5a), (ptrdiff_t)memory.size());
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // How threads end: pthread_exit, cleanup handlers, destructors, detached ends.
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <string>
@@ -138,6 +140,16 @@ TEST(ThreadEnd, AThousandDetachedLives) {
   std::atomic<int> ended = 0;
   for (int i = 0; i < 1000; ++i) start_thread([&] { return ++ended, nullptr; }, attributes.get());
   EXPECT_TRUE(eventually([&] { return ended == 1000; }));
+}
+
+TEST(RawExit, EndsTheCallingThreadAlone) {
+  for (int i = 0; i < 4; ++i) {
+    pthread_t thread = start_thread([]() -> void* {
+      syscall(SYS_exit, 0);
+      return word(1);
+    });
+    EXPECT_EQ(join(thread), nullptr);
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // pthread_join and its timed forms, pthread_detach.
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <signal.h>
 
 #include <atomic>
 #include <memory>
@@ -180,6 +181,16 @@ TEST(Detach, OfAThreadThatHasEndedFreesIt) {
   EXPECT_TRUE(eventually(done));
   let_others_run();
   EXPECT_EQ(pthread_detach(thread), 0);
+}
+
+// libc asks for the deadline only where the kernel has to wait, and then tries until the thread has ended.
+TEST(JoinOfAFinishedThread, DoesNotLookAtTheNanoseconds) {
+  timespec bad = {0, 2'000'000'000};
+  void* result = nullptr;
+  EXPECT_EQ(pthread_timedjoin_np(start_thread([] { return word(7); }), &result, &bad), 0);
+  EXPECT_EQ(result, word(7));
+  EXPECT_EQ(pthread_clockjoin_np(start_thread([] { return word(8); }), &result, CLOCK_MONOTONIC, &bad), 0);
+  EXPECT_EQ(result, word(8));
 }
 
 }  // namespace
