@@ -235,3 +235,7 @@ INTERPOSED int nice(int increment) noexcept {
   if (lifecycle::on_green()) may_change(*this_thread());
   return real::nice(increment);
 }
+
+// getpgid(2) and getsid(2) take the number of any thread of a process.
+INTERPOSED pid_t getpgid(pid_t pid) noexcept { return real::getpgid(meant(pid) != nullptr ? 0 : pid); }
+INTERPOSED pid_t getsid(pid_t pid) noexcept { return real::getsid(meant(pid) != nullptr ? 0 : pid); }

@@ -57,6 +57,16 @@ TEST(Gettid, IsThePidForMainAndAnotherForEachThread) {
   EXPECT_GT(*ids.begin(), word(0));
 }
 
+TEST(Gettid, IsGoodForTheGroupAndTheSessionOfTheProcess) {
+  join(start_thread([] {
+    EXPECT_EQ(getpgid(gettid()), getpgrp());
+    EXPECT_EQ(getsid(gettid()), getsid(0));
+    return nullptr;
+  }));
+  EXPECT_EQ(getpgid(1 << 30), -1);
+  EXPECT_EQ(errno, ESRCH);
+}
+
 TEST(SchedYield, ReturnsZeroAndLeavesErrno) {
   EXPECT_EQ(keeping_errno([] { return sched_yield(); }), 0);
 }
