@@ -122,12 +122,14 @@ TEST(Barrier, MayBeDestroyedWhileASignalInterruptsWhoLeaves) {
       sched_yield();
     }
   });
-  for (int i = 0; i < 1000; ++i) {
+  int yields = 0;
+  for (int i = 0; i < 3000; ++i) {
     void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ASSERT_NE(page, MAP_FAILED);
     auto* barrier = static_cast<pthread_barrier_t*>(page);
     ASSERT_EQ(pthread_barrier_init(barrier, nullptr, 2), 0);
     next = barrier;
+    while (next != nullptr || i % 20 > yields++ % 20) sched_yield();  // the other is there first, mostly
     pthread_barrier_wait(barrier);
     EXPECT_EQ(pthread_barrier_destroy(barrier), 0);
     munmap(page, 4096);
