@@ -160,7 +160,7 @@ void starter_begins() {
 }
 
 void monitor_looked() {
-  signals::offer_pending();
+  if (signals::may_have_to_offer()) monitor::call_starter();
   if (!reporter::is_running.load(std::memory_order_relaxed)) return;
   reporter::word.store(reporter::called, std::memory_order_release);
   kernel::futex_wake(reporter::word, 1);

@@ -586,11 +586,23 @@ unsigned long mask_for_waiting() {
 
 namespace unblock::signals {
 
-void offer_pending() {
+namespace {
+
+// Of the process: who asks blocks all.
+Mask pending_in_kernel() {
   Mask pending = 0;
   kernel::invoke(SYS_rt_sigpending, &pending, sizeof pending);
+  return pending & all;
+}
+
+}  // namespace
+
+bool may_have_to_offer() { return (pending_in_kernel() & ~blocked_by_all.load(std::memory_order_seq_cst)) != 0; }
+
+void offer_pending() {
+  Mask pending = pending_in_kernel();
   if (pending == 0) return;
-  for (Mask due = pending & ~host::mask_for_waiting() & all; due != 0; due &= due - 1) {
+  for (Mask due = pending & ~host::mask_for_waiting(); due != 0; due &= due - 1) {
     Mask one = due & -due;
     constexpr timespec at_once = {};
     siginfo_t info;

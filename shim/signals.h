@@ -79,8 +79,10 @@ void watched_by_descriptor(unsigned long signals);
 // What comes with a signal of one's own process.
 siginfo_t sent_by_this_process(int code, sigval value);
 
-// The monitor's part. A signal of the process that every OS thread blocks, because of the green threads that run, is given
-// to a waiting one that lets it in.
+// A signal of the process that every OS thread blocks, because of the green threads that run, is given to a waiting one
+// that lets it in. The monitor asks at each look whether there may be one; the starter gives, because to wake somebody
+// may take the event loop's descriptors, which the monitor does not have.
+bool may_have_to_offer();
 void offer_pending();
 
 // Directs a signal at a green thread: 0 or an error number. Without an info it is as pthread_kill(3) sends it.

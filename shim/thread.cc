@@ -379,7 +379,10 @@ ThreadCounts thread_counts() {
           samples == 0 ? 0 : tally.sampled_bytes.load() / samples};
 }
 
-void host::starter_is_called() { release_ended_threads(); }
+void host::starter_is_called() {
+  signals::offer_pending();
+  release_ended_threads();
+}
 
 unsigned long host::number_of(const GreenThread& green) { return thread_of(const_cast<GreenThread&>(green)).id; }
 
