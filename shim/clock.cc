@@ -94,10 +94,23 @@ int number_of(timer_t timer) { return (int)reinterpret_cast<intptr_t>(timer); }
 
 }  // namespace
 
-Thread* target_of_timer(const siginfo_t* info) {
+namespace {
+
+int target_tid(const siginfo_t* info) {
   std::atomic<int>* target = info->si_code == SI_TIMER ? timer_targets.existing(info->si_timerid) : nullptr;
-  int tid = target != nullptr ? target->load(std::memory_order_acquire) : 0;
+  return target != nullptr ? target->load(std::memory_order_acquire) : 0;
+}
+
+}  // namespace
+
+Thread* target_of_timer(const siginfo_t* info) {
+  int tid = target_tid(info);
   return tid != 0 ? thread_of_tid(tid) : nullptr;
+}
+
+bool outlived_its_target(const siginfo_t* info) {
+  int tid = target_tid(info);
+  return tid != 0 && thread_of_tid(tid) == nullptr;
 }
 
 }  // namespace unblock::clocks

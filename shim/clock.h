@@ -14,4 +14,7 @@ Thread* owner_of(clockid_t clock);
 // critical sections.
 Thread* target_of_timer(const siginfo_t* info);
 
+// Does it come from a timer whose thread has ended? Nobody gets it then.
+bool outlived_its_target(const siginfo_t* info);
+
 }  // namespace unblock::clocks

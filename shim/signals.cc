@@ -128,6 +128,7 @@ void send_back(int signal, siginfo_t info) {
 // A signal of the process that has found a thread which is not to have it, or a scheduler.
 void route(const siginfo_t& info) {
   int signal = info.si_signo;
+  if (clocks::outlived_its_target(&info)) return;
   if (Thread* target = clocks::target_of_timer(&info); target != nullptr) {
     if (target->pending.add(info, false) == 0) alert(*target, signal);
     return;
@@ -191,6 +192,7 @@ void defer(Carrier& carrier, int signal, const siginfo_t* info, void* context) {
 
 void settle(const Deferred& kept) {
   int signal = kept.info.si_signo;
+  if (clocks::outlived_its_target(&kept.info)) return;
   if (kept.of == nullptr || is_for_another(thread_of(*kept.of), signal, &kept.info)) return route(kept.info);
   Thread& thread = thread_of(*kept.of);
   thread.pending.add(kept.info, !is_of_the_thread(signal, &kept.info));
@@ -270,6 +272,7 @@ void arrive_at_carrier(Carrier& carrier, int signal, siginfo_t* info, void* cont
     return;
   }
   if (here.critical != 0) return defer(carrier, signal, info, context);
+  if (clocks::outlived_its_target(info)) return;
   if (me == nullptr || is_for_another(*me, signal, info)) return route(*info);
   if (has_default_action(signal)) return take_default_action(signal);
   if (here.waits == 0) return handle(*me, signal, info, context);
