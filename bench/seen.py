@@ -3,7 +3,6 @@
 each second while nobody looks, while somebody calls the named command once each second, and again while nobody does."""
 
 import argparse
-import os
 import pathlib
 import subprocess
 import sys
@@ -15,12 +14,9 @@ import rounds
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(SOURCE / "tests/programs"))
 import mariadb_sessions  # noqa: E402
+import unblocked  # noqa: E402
 
 PATIENCE_SECONDS = 60
-
-
-def environment(**extra):
-    return {name: value for name, value in os.environ.items() if not name.startswith(("UNBLOCK_", "LD_"))} | extra
 
 
 def looks(build, pid):
@@ -84,25 +80,10 @@ def main():
         options.rounds, options.seconds = 2, 1
     print("\n## What looking costs\n")
     with tempfile.TemporaryDirectory(prefix="unblock-seen-") as folder:
-        data, socket, log = (pathlib.Path(folder) / name for name in ("data", "socket", "log"))
-        mariadb_sessions.install(data, environment())
-        with open(log, "wb") as output:
-            server = subprocess.Popen(mariadb_sessions.command(data, socket), stdout=output, stderr=output,
-                                      env=environment(LD_PRELOAD=str(options.build / "libunblock.so")))
-        try:
-            while "ready for connections" not in log.read_text(errors="replace"):
-                if server.poll() is not None:
-                    sys.exit(log.read_text(errors="replace"))
-                time.sleep(0.05)
-            sessions = mariadb_sessions.Sessions(socket, environment())
-            try:
-                measure(server, sessions, options)
-                sessions.let_go()
-            finally:
-                sessions.close()
-        finally:
-            server.terminate()
-            server.wait(PATIENCE_SECONDS)
+        library = options.build / "libunblock.so"
+        with mariadb_sessions.at_work(pathlib.Path(folder), library, unblocked.environment()) as (server, sessions):
+            measure(server, sessions, options)
+            sessions.let_go()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import argparse
 import collections
 import html
 import json
-import os
 import pathlib
 import re
 import signal
@@ -13,12 +12,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import zlib
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(SOURCE / "tests/programs"))
 import mariadb_sessions  # noqa: E402
+import unblocked  # noqa: E402
 
 WIDTH = 1000  # of a picture
 ROW = 18  # pixels from one line to the next
@@ -133,45 +132,25 @@ def timeline(trace, milliseconds=2.0, rows=16, left=130):
     return picture
 
 
-def environment(**extra):
-    return {name: value for name, value in os.environ.items() if not name.startswith(("UNBLOCK_", "LD_"))} | extra
-
-
 def said_by(command, *words):
     return subprocess.run([command, *map(str, words)], capture_output=True, text=True, timeout=PATIENCE_SECONDS,
                           check=True, stdin=subprocess.DEVNULL).stdout
 
 
 def of_mariadb(command, library, folder, pictures):
-    data, path, log = (folder / name for name in ("data", "socket", "log"))
-    mariadb_sessions.install(data, environment())
-    with open(log, "wb") as output:
-        server = subprocess.Popen(mariadb_sessions.command(data, path), stdout=output, stderr=output,
-                                  env=environment(LD_PRELOAD=str(library)))
-    try:
-        while "ready for connections" not in log.read_text(errors="replace"):
-            if server.poll() is not None:
-                sys.exit(log.read_text(errors="replace"))
-            time.sleep(0.05)
-        sessions = mariadb_sessions.Sessions(path, environment())
-        try:
-            page = said_by(command, "top", server.pid, "--batch", 2, "--interval", 1).split("\n\nunblock top")[-1]
-            page = "\n".join(("unblock top" + page).splitlines()[:24])
-            terminal("unblock top $(pidof mariadbd)", page).write(pictures / "top.svg")
-            flames(said_by(command, "stack", server.pid, "--collapsed")).write(pictures / "flames.svg")
-            said_by(command, "trace", server.pid, "-o", folder / "trace", "--seconds", 0.2)
-            timeline(json.loads((folder / "trace").read_text())).write(pictures / "timeline.svg")
-            sessions.let_go()
-        finally:
-            sessions.close()
-    finally:
-        server.terminate()
-        server.wait(PATIENCE_SECONDS)
+    with mariadb_sessions.at_work(folder, library, unblocked.environment()) as (server, sessions):
+        page = said_by(command, "top", server.pid, "--batch", 2, "--interval", 1).split("\n\nunblock top")[-1]
+        page = "\n".join(("unblock top" + page).splitlines()[:24])
+        terminal("unblock top $(pidof mariadbd)", page).write(pictures / "top.svg")
+        flames(said_by(command, "stack", server.pid, "--collapsed")).write(pictures / "flames.svg")
+        said_by(command, "trace", server.pid, "-o", folder / "trace", "--seconds", 0.2)
+        timeline(json.loads((folder / "trace").read_text())).write(pictures / "timeline.svg")
+        sessions.let_go()
 
 
 def of_chat(command, server, pictures, clients=4):
     """Each client's thread starts another one, which sends."""
-    program = subprocess.Popen([command, "--", server, "0"], stdout=subprocess.PIPE, text=True, env=environment())
+    program = subprocess.Popen([command, "--", server, "0"], stdout=subprocess.PIPE, text=True, env=unblocked.environment())
     open_ends = []
     try:
         port = int(re.search(r"(\d+)$", program.stdout.readline())[1])

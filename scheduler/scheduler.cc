@@ -86,6 +86,14 @@ Carrier* take_carrier() {
   return carrier;
 }
 
+// 0 or an error number; then the carrier is given back.
+int start_os_thread_of(Carrier& carrier, void (*life)(void*)) {
+  scheduler::count_os_thread();
+  int error = host::start_os_thread(life, &carrier);
+  if (error != 0) fold_and_release(carrier);
+  return error;
+}
+
 // Carrier 0 resumes here when the first thread of the process first leaves the process's own stack.
 Carrier* carrier_zero;
 
@@ -171,11 +179,8 @@ int start_carrier() {
   Carrier* carrier = take_carrier();
   if (carrier == nullptr) return EAGAIN;
   carrier_is_coming(true);
-  count_os_thread();
-  int error = host::start_os_thread(carrier_thread, carrier);
-  if (error == 0) return 0;
-  scheduler::carrier_is_coming(false);
-  fold_and_release(*carrier);
+  int error = start_os_thread_of(*carrier, carrier_thread);
+  if (error != 0) carrier_is_coming(false);
   return error;
 }
 
@@ -186,10 +191,7 @@ int start_bound(GreenThread& green) {
   green.bound_for_life = true;
   carrier->ends_with_thread = true;
   carrier->running.store(&green, std::memory_order_relaxed);
-  count_os_thread();
-  int error = host::start_os_thread(carrier_thread_of_one, carrier);
-  if (error != 0) fold_and_release(*carrier);
-  return error;
+  return start_os_thread_of(*carrier, carrier_thread_of_one);
 }
 
 void ensure_os_threads() {

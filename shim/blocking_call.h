@@ -46,11 +46,12 @@ auto in_long_region(Call call) {
   return call();
 }
 
-// A wait was interrupted: the handlers run now. May it go on? One with a deadline never does after a handler: the
-// kernel does not restart it, whatever SA_RESTART says (signal(7)).
-inline bool goes_on_after_signals(Deadline deadline, uint32_t handlers_before) {
+// A wait was interrupted: the handlers run now. May it go on? Where none has run since `handlers_before` were, and where
+// all of them restart the call, if the kernel restarts such a one at all: not with a deadline, whatever SA_RESTART says
+// (signal(7)).
+inline bool goes_on_after_signals(bool is_restartable, uint32_t handlers_before) {
   bool restarts = signals::deliver_pending();
-  return deadline.is_never() ? restarts : signals::handlers_run() == handlers_before;
+  return (restarts && is_restartable) || signals::handlers_run() == handlers_before;
 }
 
 // For a cancellation point that blocks by a bare system call: a request that comes meanwhile ends the thread there.
@@ -82,8 +83,7 @@ inline long wait_until_ready(int fd, Direction direction, Deadline deadline, Beg
     case Wakeup::closed: return -EBADF;
     case Wakeup::interrupted:
       cancellation::test();
-      if (signals::deliver_pending() && deadline.is_never() && !begun) return 0;
-      return signals::handlers_run() != handlers_before ? -EINTR : 0;
+      return goes_on_after_signals(deadline.is_never() && !begun, handlers_before) ? 0 : -EINTR;
     case Wakeup::cancelled: cancellation::test(); return 0;
   }
   return 0;

@@ -56,7 +56,7 @@ long wait(const Futex& futex, uint32_t bits, bool absolute) {
     if (!is_valid(*futex.timeout) || futex.timeout->tv_sec < 0) return -EINVAL;
     deadline = absolute ? deadline_of(futex.clock(), *futex.timeout) : deadline_after(*futex.timeout);
   }
-  uint32_t handlers_before = deadline.is_never() ? 0 : signals::handlers_run();
+  uint32_t handlers_before = signals::handlers_run();
   for (;;) {
     Parking parking = parking_lot::park(
         futex.word, WaitKind::futex, deadline,
@@ -65,7 +65,7 @@ long wait(const Futex& futex, uint32_t bits, bool absolute) {
       case Parking::not_needed: return -EAGAIN;
       case Parking::timed_out: return -ETIMEDOUT;
       case Parking::interrupted:
-        if (!goes_on_after_signals(deadline, handlers_before)) return -EINTR;
+        if (!goes_on_after_signals(deadline.is_never(), handlers_before)) return -EINTR;
         break;
       default: return 0;
     }

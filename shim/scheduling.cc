@@ -176,6 +176,13 @@ INTERPOSED int pthread_setaffinity_np(pthread_t handle, size_t size, const cpu_s
                       [&](pid_t tid) { return kernel::invoke(SYS_sched_setaffinity, tid, size, set); });
 }
 
+namespace {
+
+// As the kernel refuses parameters that cannot be read or written there.
+int refuse(const sched_param* parameters) { return (int)answer(parameters == nullptr ? -EINVAL : -EFAULT); }
+
+}  // namespace
+
 // sched_getaffinity(2) and its kin take the number of a thread.
 INTERPOSED int sched_getaffinity(pid_t pid, size_t size, cpu_set_t* set) noexcept {
   return real::sched_getaffinity(translated(pid), size, set);
@@ -191,7 +198,7 @@ INTERPOSED int sched_getparam(pid_t pid, sched_param* parameters) noexcept {
   if (thread == nullptr || !schedule_order::pending(*thread, order) || !order.has_policy) {
     return real::sched_getparam(translated(pid), parameters);
   }
-  if (is_out_of_reach(parameters)) return (int)answer(parameters == nullptr ? -EINVAL : -EFAULT);
+  if (is_out_of_reach(parameters)) return refuse(parameters);
   parameters->sched_priority = order.priority;
   return 0;
 }
@@ -206,7 +213,7 @@ INTERPOSED int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t* set) n
                 [&](pid_t tid) { return kernel::invoke(SYS_sched_setaffinity, tid, size, set); });
 }
 INTERPOSED int sched_setscheduler(pid_t pid, int policy, const sched_param* parameters) noexcept {
-  if (is_out_of_reach(parameters)) return (int)answer(parameters == nullptr ? -EINVAL : -EFAULT);
+  if (is_out_of_reach(parameters)) return refuse(parameters);
   return change(pid, order_of_policy(policy, parameters->sched_priority),
                 [&](pid_t tid) { return kernel::invoke(SYS_sched_setscheduler, tid, policy, parameters); });
 }
@@ -214,7 +221,7 @@ INTERPOSED int __sched_setscheduler(pid_t pid, int policy, const sched_param* pa
   return sched_setscheduler(pid, policy, parameters);
 }
 INTERPOSED int sched_setparam(pid_t pid, const sched_param* parameters) noexcept {
-  if (is_out_of_reach(parameters)) return (int)answer(parameters == nullptr ? -EINVAL : -EFAULT);
+  if (is_out_of_reach(parameters)) return refuse(parameters);
   Thread* thread = meant(pid);
   sched_param now = {};
   int policy = thread != nullptr ? policy_of(*thread, now) : 0;

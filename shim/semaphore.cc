@@ -38,7 +38,7 @@ long wait_for(sem_t* semaphore, Deadline deadline) {
     Parking parking = parking_lot::park(semaphore, WaitKind::semaphore, deadline, look_again, tag);
     if (parking == Parking::not_needed) return 0;
     if (parking == Parking::woken && tag == takes_over) return 0;  // [handed-over]
-    if (parking == Parking::interrupted && !goes_on_after_signals(deadline, handlers_before)) return -EINTR;
+    if (parking == Parking::interrupted && !goes_on_after_signals(deadline.is_never(), handlers_before)) return -EINTR;
     if (parking == Parking::cancelled) cancellation::test();
     if (take(semaphore)) return 0;
     if (parking == Parking::timed_out) return -ETIMEDOUT;

@@ -10,8 +10,6 @@ namespace {
 
 Pool<QueuedSignal> records;
 
-constexpr int first_realtime = 32;  // the kernel's SIGRTMIN
-
 constexpr SignalMask brought_upon_oneself =
     bit_of(SIGSEGV) | bit_of(SIGBUS) | bit_of(SIGILL) | bit_of(SIGTRAP) | bit_of(SIGFPE) | bit_of(SIGSYS);
 

@@ -11,6 +11,8 @@ namespace unblock {
 
 using SignalMask = unsigned long;  // bit n-1 stands for signal n
 
+constexpr int first_realtime = 32;  // the kernel's SIGRTMIN: libc keeps the first two for itself
+
 constexpr SignalMask bit_of(int signal) { return SignalMask{1} << (signal - 1); }
 
 struct QueuedSignal {

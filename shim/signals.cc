@@ -253,7 +253,6 @@ void arrive_at_carrier(Carrier& carrier, int signal, siginfo_t* info, void* cont
   Thread* me = this_thread();
   // A standard signal that was handed over while a nudge of its number was on its way has been dropped by the kernel as a
   // second one; a real-time signal comes by itself.
-  constexpr int first_realtime = 32;
   bool may_stand_for_one = !is_nudge(info) || signal < first_realtime;
   QueuedSignal* handed_over = me != nullptr && may_stand_for_one ? take_handed_over(*me, signal) : nullptr;
   if (handed_over != nullptr) {
@@ -538,6 +537,31 @@ void after_fork_in_child(Thread& survivor) {
   here.signals_recorded = true;  // perhaps one of its own came early, or one of the parent's closed the mask
 }
 
+namespace {
+
+// Of the process: who asks blocks all.
+Mask pending_in_kernel() {
+  Mask pending = 0;
+  kernel::invoke(SYS_rt_sigpending, &pending, sizeof pending);
+  return pending & all;
+}
+
+}  // namespace
+
+bool may_have_to_offer() { return (pending_in_kernel() & ~blocked_by_all.load(std::memory_order_seq_cst)) != 0; }
+
+void offer_pending() {
+  Mask pending = pending_in_kernel();
+  if (pending == 0) return;
+  for (Mask due = pending & ~host::mask_for_waiting(); due != 0; due &= due - 1) {
+    Mask one = due & -due;
+    constexpr timespec at_once = {};
+    siginfo_t info;
+    if (taker_of(__builtin_ctzl(one) + 1) == nullptr) continue;
+    if (kernel::invoke(SYS_rt_sigtimedwait, &one, &info, &at_once, sizeof one) > 0) route(info);
+  }
+}
+
 TemporaryMask::TemporaryMask(const sigset_t* mask, Set set)
     : active_(mask != nullptr), handlers_run_before_(handlers_run()) {
   if (!active_) return;
@@ -584,39 +608,6 @@ unsigned long mask_for_waiting() {
   }
   return signals::blocked_by_all.load(std::memory_order_seq_cst) & ~signals::libcs_own;
 }
-
-}  // namespace unblock::host
-
-namespace unblock::signals {
-
-namespace {
-
-// Of the process: who asks blocks all.
-Mask pending_in_kernel() {
-  Mask pending = 0;
-  kernel::invoke(SYS_rt_sigpending, &pending, sizeof pending);
-  return pending & all;
-}
-
-}  // namespace
-
-bool may_have_to_offer() { return (pending_in_kernel() & ~blocked_by_all.load(std::memory_order_seq_cst)) != 0; }
-
-void offer_pending() {
-  Mask pending = pending_in_kernel();
-  if (pending == 0) return;
-  for (Mask due = pending & ~host::mask_for_waiting(); due != 0; due &= due - 1) {
-    Mask one = due & -due;
-    constexpr timespec at_once = {};
-    siginfo_t info;
-    if (taker_of(__builtin_ctzl(one) + 1) == nullptr) continue;
-    if (kernel::invoke(SYS_rt_sigtimedwait, &one, &info, &at_once, sizeof one) > 0) route(info);
-  }
-}
-
-}  // namespace unblock::signals
-
-namespace unblock::host {
 
 void before_sleep(Carrier& carrier) {
   if (!carrier.kernel_mask_known || carrier.kernel_mask != (~0ul & ~signals::libcs_own)) {

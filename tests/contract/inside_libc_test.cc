@@ -16,12 +16,14 @@
 
 namespace {
 
+std::string asked_of(NameServer& server) {
+  server.ask_here();
+  return address_of("host.test.");
+}
+
 TEST(Getaddrinfo, GivesTheAddress) {
   NameServer server;
-  Background asker([&] {
-    server.ask_here();
-    return address_of("host.test.");
-  });
+  Background asker([&] { return asked_of(server); });
   server.receive(1);
   server.answer();
   EXPECT_EQ(asker.answer(), "10.1.2.3");
@@ -53,10 +55,7 @@ TEST(Getaddrinfo, GoesOnAfterASignal) {
   static std::atomic<int> handled;
   handled = 0;
   Handler handler(SIGUSR1, [](int) { ++handled; });
-  Background asker([&] {
-    server.ask_here();
-    return address_of("host.test.");
-  });
+  Background asker([&] { return asked_of(server); });
   server.receive(1);
   EXPECT_EQ(pthread_kill(asker.handle(), SIGUSR1), 0);
   EXPECT_TRUE(eventually([] { return handled == 1; }));
@@ -86,10 +85,7 @@ TEST(Getaddrinfo, LeavesNoDescriptorBehind) {
   int before = open("/dev/null", O_RDONLY | O_CLOEXEC);
   close(before);
   for (int i = 0; i < 20; ++i) {
-    Background asker([&] {
-      server.ask_here();
-      return address_of("host.test.");
-    });
+    Background asker([&] { return asked_of(server); });
     server.receive(1);
     server.answer();
     EXPECT_EQ(asker.answer(), "10.1.2.3");

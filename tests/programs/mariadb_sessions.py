@@ -1,4 +1,5 @@
 """Five hundred sessions of a MariaDB server: one holds a row, a hundred wait for it, some work, and the others sleep."""
+import contextlib
 import pathlib
 import re
 import subprocess
@@ -117,6 +118,29 @@ def command(data, socket):
     """Starts such a server, which listens on `socket` alone."""
     return ["mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={socket}", "--skip-networking",
             f"--pid-file={pathlib.Path(socket).parent}/pid", *SETTINGS]
+
+
+@contextlib.contextmanager
+def at_work(folder, library, environment):
+    """A server of its own under the library, and its five hundred sessions: both end with the block."""
+    data, socket, log = (folder / name for name in ("data", "socket", "log"))
+    install(data, environment)
+    with open(log, "wb") as output:
+        server = subprocess.Popen(command(data, socket), stdout=output, stderr=output,
+                                  env=environment | {"LD_PRELOAD": str(library)})
+    try:
+        while "ready for connections" not in log.read_text(errors="replace"):
+            if server.poll() is not None:
+                raise AssertionError(log.read_text(errors="replace"))
+            time.sleep(0.05)
+        sessions = Sessions(socket, environment)
+        try:
+            yield server, sessions
+        finally:
+            sessions.close()
+    finally:
+        server.terminate()
+        server.wait(PATIENCE_SECONDS)
 
 
 def sessions_of_page(page):
